@@ -1,0 +1,96 @@
+"""What a collector is: it believes bytes or refuses them, names them, and reads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rules.observation import Observation
+from rules.span import Instant
+
+
+class Refused(Exception):  # noqa: N818 - an answer to the sender, not a fault of ours
+    """The sender could not prove who it is. Answered 401, counted, not stored.
+
+    ``reason`` is one of a closed set of words fit for a metric label.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Unreadable(Exception):  # noqa: N818 - the delivery is, and it is kept
+    """The sender is who it claims to be, but the body is not what it documents. Stored, counted, answered 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request as it came: raw bytes, header names in lower case, the instant we received it."""
+
+    provider: str
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryKey:
+    """By what a repeat is known: the event's own minute since 1970 (0 if it has none), and its id.
+
+    The minute leads so that the unique index grows at its end; both must be the same in every retry.
+    """
+
+    minute: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An observation in the provider's own names, before the roster turns them into ours.
+
+    Unless ``placed``, ``observation.class_id`` holds the provider's room (channel, room name) and
+    ``observation.participant_id`` the provider's name of the participant (account, identity, uid as text); the
+    role is Role.LEARNER until the roster tells that it is the teacher. ``placed`` means that both are our own ids
+    and the role is known, as in a beacon whose token we minted.
+    Where a provider sends no session id, ``thread`` names the sequence of joins and leaves this one belongs to,
+    ``order`` its place there, and ``observation.session`` is the thread's name until `collectors.threads` has seen
+    the whole thread.
+    """
+
+    observation: Observation
+    placed: bool = False
+    thread: str | None = None
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one delivery says. ``ignored`` and ``unknown`` name, in the provider's words, what gave no sighting."""
+
+    sightings: tuple[Sighting, ...] = ()
+    ignored: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = field(default=())
+
+
+class Collector(Protocol):
+    """One provider. No method does I/O, none looks at a clock, none keeps state between calls."""
+
+    @property
+    def provider(self) -> str:
+        """The name in the URL, in ``source`` and in metric labels."""
+
+    @property
+    def kept_headers(self) -> frozenset[str]:
+        """Lower-case names of the headers stored with the raw body."""
+
+    def verify(self, delivery: Delivery) -> None:
+        """Believe the sender, over the raw bytes. Raises Refused."""
+
+    def key(self, delivery: Delivery) -> DeliveryKey:
+        """Name the event so that a retry gets the same name. Never raises: falls back to the body's hash."""
+
+    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:
+        """Give status, body and content type that make this provider content."""
+
+    def read(self, delivery: Delivery) -> Reading:
+        """Translate a delivery that was verified. Raises Unreadable. The same bytes always read the same."""

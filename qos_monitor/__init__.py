@@ -1,0 +1,1 @@
+"""The machine around the promise: it takes deliveries in, judges what is due, and files what is owed."""

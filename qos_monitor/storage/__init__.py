@@ -1,0 +1,1 @@
+"""What is kept, and how: SQLAlchemy Core on SQLite or PostgreSQL."""

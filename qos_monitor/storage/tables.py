@@ -1,0 +1,289 @@
+"""Every table, with the meaning and the unit of every column.
+
+Instants are UTC milliseconds since 1970 in a big integer, so that both databases compare them exactly. Ids of
+learners, classes and enrolments are the school's own texts. JSON is stored as text in canonical form (sorted keys,
+no spaces), because hashes are taken over it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_SEQ = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself only in an INTEGER key
+
+# --- what came in -----------------------------------------------------------------------------------------------
+
+WAITING, READ, UNREADABLE = 0, 1, 2
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True, doc="order of storing"),
+    Column("provider", String(32), nullable=False, doc="agora, livekit, beacon, observations"),
+    Column("minute", BigInteger, nullable=False, doc="the event's own minute since 1970; 0 where it has no time"),
+    Column("event_id", String(200), nullable=False, doc="by what a retry is known"),
+    Column("received_at", BigInteger, nullable=False, doc="when we received it"),
+    Column("headers", Text, nullable=False, doc="JSON object of the headers kept, names in lower case"),
+    Column("body", LargeBinary, nullable=False, doc="the raw bytes"),
+    Column("state", SmallInteger, nullable=False, default=WAITING, doc="0 waiting, 1 read, 2 unreadable"),
+    Column("problem", Text, doc="why it is unreadable, without personal data"),
+    UniqueConstraint("minute", "provider", "event_id"),
+)
+Index(
+    "ix_deliveries_waiting",
+    deliveries.c.seq,
+    sqlite_where=deliveries.c.state == WAITING,
+    postgresql_where=deliveries.c.state == WAITING,
+)
+
+# --- who and when -----------------------------------------------------------------------------------------------
+
+courses = Table(
+    "courses",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("title", Text),
+    Column("visual_essential", Boolean, nullable=False),
+)
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("learner_id", String(200), nullable=False, index=True),
+    Column("course_id", String(200), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("price_minor", BigInteger, nullable=False, doc="minor units of the currency"),
+    Column("paid_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False, doc="ISO 4217"),
+    Column("lessons_paid", Integer, nullable=False),
+    Column("lessons_gift", Integer, nullable=False),
+    Column("lessons_used_before", Numeric(12, 3), nullable=False, doc="before the first class listed; halves occur"),
+    Column("price_refunded_minor", BigInteger, nullable=False),
+    Column("contract_refund_minor", BigInteger, doc="what the contract itself promises, if more"),
+)
+
+classes = Table(
+    "classes",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("course_id", String(200), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("room_id", String(200), doc="the provider's channel or room name"),
+    Column("teacher_id", String(200), nullable=False),
+    Column("cancelled_at", BigInteger),
+    Column("cancelled_by", String(16), doc="learner, platform, mutual"),
+    Column("cancelled_technical", Boolean),
+    Column("window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"),
+    Index("ix_classes_provider_room_id", "provider", "room_id", "starts_at"),
+)
+
+class_learners = Table(
+    "class_learners",
+    metadata,
+    Column("class_id", String(200), primary_key=True),
+    Column("learner_id", String(200), primary_key=True, index=True),
+)
+
+# --- what was seen ----------------------------------------------------------------------------------------------
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("source", String(64), nullable=False),
+    Column("id", String(300), nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("class_id", String(200), doc="null for a check, a feed, or a room the roster does not know yet"),
+    Column("participant_id", String(200)),
+    Column("role", String(8)),
+    Column("session", String(300)),
+    Column("vantage", String(8)),
+    Column("fault", String(8), nullable=False),
+    Column("blames", String(16)),
+    Column("code", Text),
+    Column("domains", Text, nullable=False, doc="JSON object, dimension to value"),
+    Column("metrics", Text, nullable=False, doc="JSON object, metric to number"),
+    Column("recorded_at", BigInteger, nullable=False, doc="received_at of its delivery, or as the sender says"),
+    Column("delivery_seq", BigInteger, nullable=False),
+    Column("room_id", String(200), doc="the provider's room; null where the source uses our class ids"),
+    Column("thread", String(300), doc="see collectors.threads; null where the provider names sessions"),
+    Column("thread_order", BigInteger, nullable=False, default=0),
+    UniqueConstraint("source", "id"),
+    Index("ix_observations_class_id_participant_id", "class_id", "participant_id"),
+    Index("ix_observations_thread", "source", "thread"),
+    Index("ix_observations_kind_at", "kind", "at"),
+)
+Index(
+    "ix_observations_unmapped",
+    observations.c.source,
+    observations.c.room_id,
+    sqlite_where=observations.c.class_id.is_(None),
+    postgresql_where=observations.c.class_id.is_(None),
+)
+
+# --- what was judged --------------------------------------------------------------------------------------------
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("window", BigInteger, primary_key=True, doc="half hours since 1970"),
+    Column("due_at", BigInteger, index=True, doc="when to judge it next; null: nothing to wait for"),
+    Column("judged_at", BigInteger, doc="the instant it was last judged as of"),
+    Column("lease_until", BigInteger, nullable=False, default=0, doc="a worker holds it until then"),
+    Column("lease_token", BigInteger, nullable=False, default=0, doc="grows with every claim: the fence"),
+)
+
+window_domains = Table(
+    "window_domains",
+    metadata,
+    Column("window", BigInteger, primary_key=True),
+    Column("domain", String(250), primary_key=True, doc="dimension:value; `login`; `expected` for the deficit"),
+    Column("voters", Integer, nullable=False, doc="n"),
+    Column("lost", Integer, nullable=False, doc="k"),
+    Column("state", String(8), nullable=False, doc="faulty, healthy, silent; every voter counted"),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("learner_id", String(200), nullable=False),
+    Column("class_id", String(200), nullable=False),
+    Column("window", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("firm", Boolean, nullable=False),
+    Column("body", Text, nullable=False, doc="JSON: the rules' record of this learner in this class"),
+    Column("rule_version", String(64), nullable=False),
+    Column("inputs_sha256", String(64), nullable=False, doc="hash of the evidence and counts it was taken from"),
+    Column("valid_from", BigInteger, nullable=False, doc="the instant judged as of"),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("supersedes", BigInteger, doc="seq of the verdict before"),
+    Column("current", Boolean, nullable=False, doc="false once superseded"),
+)
+Index(
+    "uq_verdicts_current",
+    verdicts.c.learner_id,
+    verdicts.c.class_id,
+    unique=True,
+    sqlite_where=verdicts.c.current,
+    postgresql_where=verdicts.c.current,
+)
+Index("ix_verdicts_window", verdicts.c.window)
+
+learners = Table(
+    "learners",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"),
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("learner_id", String(200), primary_key=True),
+    Column("starts_at", BigInteger, primary_key=True),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("answer", String(8), nullable=False, doc="owed, not_yet, review, clear"),
+    Column("body", Text, nullable=False, doc="JSON as in SPEC 10"),
+    Column("projected_minor", BigInteger, nullable=False, default=0, doc="what a refund would be today, first currency"),
+    Column("projected_currency", String(3)),
+    Index("ix_outages_answer", "answer"),
+)
+
+# --- what is owed -----------------------------------------------------------------------------------------------
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_key", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False, doc="refund, compensation, review"),
+    Column("tier", String(4), doc="T1, T2, T3 of a compensation"),
+    Column("learner_id", String(200), nullable=False, index=True),
+    Column("enrolment_id", String(200), nullable=False),
+    Column("lineage", String(300), nullable=False),
+    Column("state", String(16), nullable=False, index=True, doc="see qos_monitor.filing"),
+    Column("amount_minor", BigInteger, doc="null: lessons, not money"),
+    Column("currency", String(3)),
+    Column("body", Text, nullable=False, doc="JSON as in SPEC 10, of the last judgement"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("filed_at", BigInteger),
+    Column("due_target", String(10), doc="ISO date in the zone of the policy"),
+    Column("due_limit", String(10)),
+    Column("due_provisional", Boolean, nullable=False, default=False),
+)
+
+case_transitions = Table(
+    "case_transitions",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("case_key", String(64), nullable=False, index=True),
+    Column("from_state", String(16), doc="null: the case was made"),
+    Column("to_state", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(100), nullable=False, doc="judge, relay, refund-system, or the person's name"),
+    Column("reason", Text, nullable=False),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("claim_key", String(100), primary_key=True, doc="case key, or case key and the supplement's number"),
+    Column("case_key", String(64), nullable=False, index=True),
+    Column("version", Integer, nullable=False, doc="1, then one more for each supplement or withdrawal of the case"),
+    Column("kind", String(16), nullable=False, doc="refund, compensation, review, supplement, withdrawal"),
+    Column("amount_minor", BigInteger),
+    Column("currency", String(3)),
+    Column("body", Text, nullable=False, doc="the exact JSON that is sent, and sent again"),
+    Column("state", String(16), nullable=False, index=True, doc="waiting, ready, accepted, parked, stopped, paid, rejected, failed"),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", BigInteger, index=True, doc="null unless ready"),
+    Column("lease_until", BigInteger, nullable=False, default=0),
+    Column("lease_token", BigInteger, nullable=False, default=0),
+    Column("answered_at", BigInteger),
+    Column("answer", Text, doc="status and the beginning of the last answer, or the last error's class"),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("sha256", String(64), nullable=False, unique=True, doc="of the body's bytes"),
+    Column("previous_sha256", String(64), doc="the bundle before; null for the first"),
+    Column("case_key", String(64), nullable=False, index=True),
+    Column("body", Text, nullable=False, doc="canonical JSON, self-contained"),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
