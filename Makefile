@@ -1,0 +1,77 @@
+# The two commands of the README, `make run` and `make test`, and what they stand on.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.PHONY: help install run test lint format wheel lock clean
+
+# The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do "$$p" -c "$(NEW_ENOUGH)" 2>/dev/null && echo "$$p" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help:
+	@echo "make run     set everything up and play ten days of a school with faults; Ctrl-C ends it"
+	echo "make test    set everything up and run every check (what .ci/run runs)"
+	echo "make lint    style, types and import direction alone"
+	echo "make format  let ruff lay the code out"
+	echo "make wheel   build the wheel into dist/"
+	echo "make lock    resolve the dependencies anew into requirements.lock"
+	echo "make clean   remove .venv, caches and var/"
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "qos-monitor needs Python 3.11 or newer: install it, or name it: make run PYTHON=..."; exit 1; fi
+	wanted=$$(grep -c == requirements.lock)
+	log=$(VENV)/install.log
+	if [ ! -x $(BIN)/pip ]; then
+	  echo "Making $(VENV) with $$($(PYTHON) --version)"
+	  $(PYTHON) -m venv --clear $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	fi
+	echo "Installing $$wanted pinned packages into $(VENV) (once, about half a minute)"
+	count='/^Collecting|already satisfied/ { n++; if (n % 10 == 0 || n == all) { printf "  %d of %d\n", n, all; fflush() } } /^Installing collected/ { print "  unpacking"; fflush() }'
+	if ! $(BIN)/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
+	    | tee $$log | awk -v all=$$wanted "$$count" \
+	  || ! $(BIN)/pip install --no-input --disable-pip-version-check --no-deps --no-build-isolation --editable . >> $$log 2>&1
+	then tail -n 20 $$log; echo "The installation failed; all of it is in $$log"; exit 1; fi
+	touch $(READY)
+
+run: install
+	@exec $(BIN)/qos-monitor demo
+
+test: lint
+	@echo "== tests"
+	$(BIN)/pytest -q -n 2
+
+lint: install
+	@echo "== style"
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet . || { echo "make format lays these out:"; $(BIN)/ruff format --check .; }
+	echo "== types"
+	$(BIN)/mypy
+	echo "== imports run down only"
+	$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	tail -n 2 $(VENV)/imports.log
+
+format: install
+	@$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+wheel: install
+	@$(BIN)/hatchling build --target wheel
+
+lock:
+	@$(PYTHON) -m venv --clear var/lock
+	var/lock/bin/pip install --quiet --disable-pip-version-check pip-tools
+	$(PYTHON) -c 'import tomllib; d = tomllib.load(open("pyproject.toml", "rb")); print(*d["project"]["dependencies"], *d["dependency-groups"]["dev"], *d["build-system"]["requires"], sep="\n")' > var/lock/wanted.in
+	var/lock/bin/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-options --no-annotate --no-header \
+	  --strip-extras --allow-unsafe --output-file var/lock/made.txt var/lock/wanted.in
+	{ head -n 1 requirements.lock; cat var/lock/made.txt; } > var/lock/requirements.lock
+	mv var/lock/requirements.lock requirements.lock
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
