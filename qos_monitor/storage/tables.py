@@ -1,8 +1,8 @@
 """Every table, with the meaning and the unit of every column.
 
 Instants are UTC milliseconds since 1970 in a big integer, so that both databases compare them exactly. Ids of
-learners, classes and enrolments are the school's own texts. JSON is stored as text in canonical form (sorted keys,
-no spaces), because hashes are taken over it.
+learners, classes and enrolments are the school's own texts. JSON is stored as text in canonical form (sorted
+keys, no spaces), because hashes are taken over it.
 """
 
 from sqlalchemy import (
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Numeric,
     SmallInteger,
     String,
     Table,
@@ -31,7 +30,7 @@ metadata = MetaData(
 
 _SEQ = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself only in an INTEGER key
 
-# --- what came in -----------------------------------------------------------------------------------------------
+# --- what came in -------------------------------------------------------------------------------------------
 
 WAITING, READ, UNREADABLE = 0, 1, 2
 
@@ -40,7 +39,9 @@ deliveries = Table(
     metadata,
     Column("seq", _SEQ, primary_key=True, autoincrement=True, doc="order of storing"),
     Column("provider", String(32), nullable=False, doc="agora, livekit, beacon, observations"),
-    Column("minute", BigInteger, nullable=False, doc="the event's own minute since 1970; 0 where it has no time"),
+    Column(
+        "minute", BigInteger, nullable=False, doc="the event's own minute since 1970; 0 where it has no time"
+    ),
     Column("event_id", String(200), nullable=False, doc="by what a retry is known"),
     Column("received_at", BigInteger, nullable=False, doc="when we received it"),
     Column("headers", Text, nullable=False, doc="JSON object of the headers kept, names in lower case"),
@@ -56,7 +57,7 @@ Index(
     postgresql_where=deliveries.c.state == WAITING,
 )
 
-# --- who and when -----------------------------------------------------------------------------------------------
+# --- who and when -------------------------------------------------------------------------------------------
 
 courses = Table(
     "courses",
@@ -78,7 +79,7 @@ enrolments = Table(
     Column("currency", String(3), nullable=False, doc="ISO 4217"),
     Column("lessons_paid", Integer, nullable=False),
     Column("lessons_gift", Integer, nullable=False),
-    Column("lessons_used_before", Numeric(12, 3), nullable=False, doc="before the first class listed; halves occur"),
+    Column("lessons_used_before", String(40), nullable=False, doc="an exact fraction such as 20 or 41/2"),
     Column("price_refunded_minor", BigInteger, nullable=False),
     Column("contract_refund_minor", BigInteger, doc="what the contract itself promises, if more"),
 )
@@ -96,7 +97,9 @@ classes = Table(
     Column("cancelled_at", BigInteger),
     Column("cancelled_by", String(16), doc="learner, platform, mutual"),
     Column("cancelled_technical", Boolean),
-    Column("window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"),
+    Column(
+        "window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"
+    ),
     Index("ix_classes_provider_room_id", "provider", "room_id", "starts_at"),
 )
 
@@ -107,7 +110,7 @@ class_learners = Table(
     Column("learner_id", String(200), primary_key=True, index=True),
 )
 
-# --- what was seen ----------------------------------------------------------------------------------------------
+# --- what was seen ------------------------------------------------------------------------------------------
 
 observations = Table(
     "observations",
@@ -128,7 +131,9 @@ observations = Table(
     Column("code", Text),
     Column("domains", Text, nullable=False, doc="JSON object, dimension to value"),
     Column("metrics", Text, nullable=False, doc="JSON object, metric to number"),
-    Column("recorded_at", BigInteger, nullable=False, doc="received_at of its delivery, or as the sender says"),
+    Column(
+        "recorded_at", BigInteger, nullable=False, doc="received_at of its delivery, or as the sender says"
+    ),
     Column("delivery_seq", BigInteger, nullable=False),
     Column("room_id", String(200), doc="the provider's room; null where the source uses our class ids"),
     Column("thread", String(300), doc="see collectors.threads; null where the provider names sessions"),
@@ -137,16 +142,10 @@ observations = Table(
     Index("ix_observations_class_id_participant_id", "class_id", "participant_id"),
     Index("ix_observations_thread", "source", "thread"),
     Index("ix_observations_kind_at", "kind", "at"),
-)
-Index(
-    "ix_observations_unmapped",
-    observations.c.source,
-    observations.c.room_id,
-    sqlite_where=observations.c.class_id.is_(None),
-    postgresql_where=observations.c.class_id.is_(None),
+    Index("ix_observations_room", "source", "room_id", "at"),
 )
 
-# --- what was judged --------------------------------------------------------------------------------------------
+# --- what was judged ----------------------------------------------------------------------------------------
 
 windows = Table(
     "windows",
@@ -162,7 +161,9 @@ window_domains = Table(
     "window_domains",
     metadata,
     Column("window", BigInteger, primary_key=True),
-    Column("domain", String(250), primary_key=True, doc="dimension:value; `login`; `expected` for the deficit"),
+    Column(
+        "domain", String(250), primary_key=True, doc="dimension:value; `login`; `expected` for the deficit"
+    ),
     Column("voters", Integer, nullable=False, doc="n"),
     Column("lost", Integer, nullable=False, doc="k"),
     Column("state", String(8), nullable=False, doc="faulty, healthy, silent; every voter counted"),
@@ -179,7 +180,9 @@ verdicts = Table(
     Column("firm", Boolean, nullable=False),
     Column("body", Text, nullable=False, doc="JSON: the rules' record of this learner in this class"),
     Column("rule_version", String(64), nullable=False),
-    Column("inputs_sha256", String(64), nullable=False, doc="hash of the evidence and counts it was taken from"),
+    Column(
+        "inputs_sha256", String(64), nullable=False, doc="hash of the evidence and counts it was taken from"
+    ),
     Column("valid_from", BigInteger, nullable=False, doc="the instant judged as of"),
     Column("recorded_at", BigInteger, nullable=False),
     Column("supersedes", BigInteger, doc="seq of the verdict before"),
@@ -199,7 +202,9 @@ learners = Table(
     "learners",
     metadata,
     Column("id", String(200), primary_key=True),
-    Column("look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"),
+    Column(
+        "look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"
+    ),
 )
 
 outages = Table(
@@ -210,12 +215,18 @@ outages = Table(
     Column("ends_at", BigInteger, nullable=False),
     Column("answer", String(8), nullable=False, doc="owed, not_yet, review, clear"),
     Column("body", Text, nullable=False, doc="JSON as in SPEC 10"),
-    Column("projected_minor", BigInteger, nullable=False, default=0, doc="what a refund would be today, first currency"),
+    Column(
+        "projected_minor",
+        BigInteger,
+        nullable=False,
+        default=0,
+        doc="what a refund would be today, first currency",
+    ),
     Column("projected_currency", String(3)),
     Index("ix_outages_answer", "answer"),
 )
 
-# --- what is owed -----------------------------------------------------------------------------------------------
+# --- what is owed -------------------------------------------------------------------------------------------
 
 cases = Table(
     "cases",
@@ -253,14 +264,27 @@ case_transitions = Table(
 claims = Table(
     "claims",
     metadata,
-    Column("claim_key", String(100), primary_key=True, doc="case key, or case key and the supplement's number"),
+    Column(
+        "claim_key", String(100), primary_key=True, doc="case key, or case key and the supplement's number"
+    ),
     Column("case_key", String(64), nullable=False, index=True),
-    Column("version", Integer, nullable=False, doc="1, then one more for each supplement or withdrawal of the case"),
+    Column(
+        "version",
+        Integer,
+        nullable=False,
+        doc="1, then one more for each supplement or withdrawal of the case",
+    ),
     Column("kind", String(16), nullable=False, doc="refund, compensation, review, supplement, withdrawal"),
     Column("amount_minor", BigInteger),
     Column("currency", String(3)),
     Column("body", Text, nullable=False, doc="the exact JSON that is sent, and sent again"),
-    Column("state", String(16), nullable=False, index=True, doc="waiting, ready, accepted, parked, stopped, paid, rejected, failed"),
+    Column(
+        "state",
+        String(16),
+        nullable=False,
+        index=True,
+        doc="waiting, ready, accepted, parked, stopped, paid, rejected, failed",
+    ),
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt_at", BigInteger, index=True, doc="null unless ready"),

@@ -1,0 +1,80 @@
+"""Believes a delivery, stores it raw, and only then lets it be answered."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from collectors.contract import Collector, Delivery, DeliveryKey
+from qos_monitor.clock import Clock
+from qos_monitor.storage.tables import WAITING
+from qos_monitor.storage.writer import Writer
+
+COLUMNS: tuple[str, ...] = ("provider", "minute", "event_id", "received_at", "headers", "body", "state")
+"""The columns of a delivery in the order the writer gets them."""
+
+_EVENT_ID_LENGTH_MAX = 200
+_MINUTE_MAX = 2**53  # beyond this no clock ever was
+_HEADER_LENGTH_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What makes the sender content: status, body, content type."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+class Intake:
+    """The front door for every provider that is configured."""
+
+    def __init__(self, collectors: Mapping[str, Collector], writer: Writer, clock: Clock) -> None:
+        self._collectors = collectors
+        self._writer = writer
+        self._clock = clock
+
+    def finds(self, provider: str) -> bool:
+        """Say whether this provider is configured."""
+        return provider in self._collectors
+
+    async def take(self, provider: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Verify, store, and answer what the provider wants to hear; a repeat is stored once and answered
+        alike.
+
+        ``headers`` finds names in lower case. Raises Refused (nothing stored), or what Writer.put raises
+        (nothing stored either; the sender should come again).
+        """
+        collector = self._collectors[provider]
+        delivery = Delivery(provider, body, headers, self._clock.now())
+        collector.verify(delivery)
+        key = storable(collector.key(delivery))
+        kept = {
+            name: headers[name][:_HEADER_LENGTH_MAX] for name in collector.kept_headers if name in headers
+        }
+        await self._writer.put(
+            (
+                provider,
+                key.minute,
+                key.event_id,
+                delivery.received_at,
+                json.dumps(kept, sort_keys=True, separators=(",", ":")),
+                body,
+                WAITING,
+            )
+        )
+        return Answer(*collector.answer(delivery))
+
+
+def storable(key: DeliveryKey) -> DeliveryKey:
+    """Give a key that both databases take: ids too long or not plain text become their hash.
+
+    The same key always gives the same result, so that a retry is still known.
+    """
+    minute = key.minute if 0 <= key.minute <= _MINUTE_MAX else 0
+    plain = key.event_id.isprintable() and 0 < len(key.event_id) <= _EVENT_ID_LENGTH_MAX
+    if plain:
+        return DeliveryKey(minute, key.event_id)
+    digest = hashlib.sha256(key.event_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return DeliveryKey(minute, f"sha256:{digest}")

@@ -1,0 +1,157 @@
+"""Turns the text of one setting into its value; each raises ValueError with the words for what is wanted."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_TOKEN_LENGTH_MIN = 16
+_KEY_BYTES_MIN = 24  # standardwebhooks asks for 24 to 64 bytes
+
+
+def text(given: str) -> str:
+    """Take any text that is not empty."""
+    if not given:
+        raise ValueError("a text that is not empty")
+    return given
+
+
+def database_url(given: str) -> str:
+    """Take the URL of a database we know a driver for."""
+    if not given.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")) or given.endswith("///"):
+        raise ValueError("sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME")
+    return given
+
+
+def port(given: str) -> int:
+    """Take a TCP port; 0 is any."""
+    if not given.isascii() or not given.isdigit() or int(given) > 65_535:
+        raise ValueError("a whole number from 0 to 65535")
+    return int(given)
+
+
+def url(given: str) -> str | None:
+    """Take an http or https URL, or nothing; a trailing slash is dropped."""
+    if not given:
+        return None
+    if not _is_web(given):
+        raise ValueError("a URL such as https://school.example/claims")
+    return given.rstrip("/")
+
+
+def _is_web(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
+    )
+
+
+def log_level(given: str) -> str:
+    """Take a level of logging."""
+    if given.lower() not in {"debug", "info", "warning", "error"}:
+        raise ValueError("debug, info, warning or error")
+    return given.lower()
+
+
+def path(given: str) -> Path | None:
+    """Take the path of a file that exists, or nothing."""
+    if not given:
+        return None
+    if not Path(given).is_file():
+        raise ValueError("a file that exists")
+    return Path(given)
+
+
+def seconds(given: str) -> float:
+    """Take a period in seconds."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 3600:
+        raise ValueError("a number of seconds from 0.01 to 3600")
+    return value
+
+
+def whole(given: str) -> int:
+    """Take a whole number, 0 or more."""
+    if not given.isascii() or not given.isdigit():
+        raise ValueError("a whole number, 0 or more")
+    return int(given)
+
+
+def positive(given: str) -> int:
+    """Take a whole number, 1 or more."""
+    if not given.isascii() or not given.isdigit() or int(given) < 1:
+        raise ValueError("a whole number, 1 or more")
+    return int(given)
+
+
+def _listed(given: str) -> list[str]:
+    return [part.strip() for part in given.split(",")] if given else []
+
+
+def secrets(given: str) -> tuple[str, ...]:
+    """Take secrets separated by commas."""
+    parts = _listed(given)
+    if not all(parts):
+        raise ValueError("secrets separated by single commas")
+    return tuple(parts)
+
+
+def key_pairs(given: str) -> Mapping[str, str]:
+    """Take ``key:secret`` pairs separated by commas."""
+    pairs = [part.partition(":") for part in _listed(given)]
+    if not all(key and secret for key, _, secret in pairs) or len({key for key, *_ in pairs}) != len(pairs):
+        raise ValueError("key:secret pairs separated by commas, each key once")
+    return MappingProxyType({key: secret for key, _, secret in pairs})
+
+
+def origins(given: str) -> tuple[str, ...]:
+    """Take web origins (scheme, host, port; no path) separated by commas."""
+    parts = _listed(given)
+    if not all(_is_web(part) and part.count("/") == 2 for part in parts):
+        raise ValueError("origins such as https://class.school.example, separated by commas, without a path")
+    return tuple(parts)
+
+
+def token(given: str) -> str | None:
+    """Take a bearer token long enough not to be guessed, or nothing."""
+    if not given:
+        return None
+    if len(given) < _TOKEN_LENGTH_MIN or not given.isascii() or not given.isprintable() or " " in given:
+        raise ValueError(f"{_TOKEN_LENGTH_MIN} or more printable ASCII characters without spaces")
+    return given
+
+
+def whsecs(given: str) -> tuple[str, ...]:
+    """Take Standard Webhooks secrets separated by commas."""
+    parts = _listed(given)
+    if not all(map(_is_whsec, parts)):
+        raise ValueError(f"whsec_ and base64 of {_KEY_BYTES_MIN} or more random bytes, separated by commas")
+    return tuple(parts)
+
+
+def _is_whsec(given: str) -> bool:
+    try:
+        key = base64.b64decode(given.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return given.startswith("whsec_") and len(key) >= _KEY_BYTES_MIN
+
+
+def sums(given: str) -> Mapping[str, int]:
+    """Take ``CURRENCY:minor units`` pairs separated by commas."""
+    pairs = [part.partition(":") for part in _listed(given)]
+    if not all(
+        _CURRENCY.fullmatch(code) and number.isascii() and number.isdigit() for code, _, number in pairs
+    ):
+        raise ValueError("amounts in minor units such as CNY:100000,JPY:2000000")
+    return MappingProxyType({code: int(number) for code, _, number in pairs})

@@ -1,0 +1,201 @@
+"""Settings, from the environment or a TOML file: read once, checked all together, then frozen."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from qos_monitor import setting_values as values
+from qos_monitor.errors import SettingsError
+
+PREFIX = "QOS_"
+_FILE = "_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as the README documents it; an empty default is none."""
+
+    name: str
+    default: str
+    meaning: str
+    read: Callable[[str], object]
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator wants; fields are the names of TABLE without QOS_, in lower case. None is not set."""
+
+    database_url: str
+    host: str
+    port: int
+    public_url: str | None
+    log_level: str
+    clock_file: Path | None
+    tick_s: float
+    policy_file: Path | None
+    agora_secrets: tuple[str, ...]
+    livekit_keys: Mapping[str, str]
+    beacon_secrets: tuple[str, ...]
+    beacon_origins: tuple[str, ...]
+    observations_token: str | None
+    roster_token: str | None
+    cases_token: str | None
+    claims_url: str | None
+    claims_secrets: tuple[str, ...]
+    status_secrets: tuple[str, ...]
+    breaker_claims_min: int
+    breaker_sum_minor: Mapping[str, int]
+    body_bytes_max: int
+    upload_bytes_max: int
+    intake_queue_max: int
+
+
+def _secret(name: str, meaning: str, read: Callable[[str], object]) -> Setting:
+    return Setting(name, "", meaning, read, is_secret=True)
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting(
+        "QOS_DATABASE_URL",
+        "sqlite+aiosqlite:///var/qos-monitor.sqlite3",
+        "where everything is kept; `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`",
+        values.database_url,
+        is_secret=True,
+    ),
+    Setting("QOS_HOST", "127.0.0.1", "address to listen on", values.text),
+    Setting("QOS_PORT", "8080", "port to listen on; 0 takes a free one and logs it", values.port),
+    Setting("QOS_PUBLIC_URL", "", "how others reach this service; links in claims begin with it", values.url),
+    Setting("QOS_LOG_LEVEL", "info", "debug, info, warning or error", values.log_level),
+    Setting(
+        "QOS_CLOCK_FILE", "", "a file that holds the time instead of the machine's clock (tests)", values.path
+    ),
+    Setting("QOS_TICK_S", "1.0", "seconds between two runs of each background job", values.seconds),
+    Setting("QOS_POLICY_FILE", "", "a policy.toml to use instead of the one delivered", values.path),
+    _secret("QOS_AGORA_SECRETS", "NCS secrets, comma separated; any of them is believed", values.secrets),
+    _secret("QOS_LIVEKIT_KEYS", "`key:secret` pairs, comma separated", values.key_pairs),
+    _secret("QOS_BEACON_SECRETS", "secrets that sign beacon tokens; the first one mints", values.secrets),
+    Setting("QOS_BEACON_ORIGINS", "", "web origins whose pages may send beacons (CORS)", values.origins),
+    _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
+    _secret("QOS_ROSTER_TOKEN", "bearer token of PUT /v1/roster; none: closed", values.token),
+    _secret("QOS_CASES_TOKEN", "bearer token of /v1/cases and its neighbours; none: closed", values.token),
+    Setting("QOS_CLAIMS_URL", "", "where claims are sent; none: they wait", values.url),
+    _secret("QOS_CLAIMS_SECRETS", "`whsec_…` secrets that sign claims; all of them sign", values.whsecs),
+    _secret("QOS_STATUS_SECRETS", "`whsec_…` secrets the refund system signs with", values.whsecs),
+    Setting("QOS_BREAKER_CLAIMS_MIN", "25", "so many claims in 24 h always pass the breaker", values.whole),
+    Setting(
+        "QOS_BREAKER_SUM_MINOR", "", "most money in 24 h, `CNY:100000,JPY:…`; none: no limit", values.sums
+    ),
+    Setting("QOS_BODY_BYTES_MAX", "1048576", "largest webhook taken", values.positive),
+    Setting(
+        "QOS_UPLOAD_BYTES_MAX", "33554432", "largest roster or batch of observations taken", values.positive
+    ),
+    Setting(
+        "QOS_INTAKE_QUEUE_MAX", "4096", "deliveries that may wait for the disk before 503", values.positive
+    ),
+)
+
+_BY_NAME = {setting.name: setting for setting in TABLE}
+
+
+def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Read every setting; the environment goes before the file, the file before the default.
+
+    In the file a name is written without QOS_ and in lower case, and may be a text, a number or a list. Every
+    setting may be given as NAME_FILE instead: a path to a file that holds the value.
+    Raises SettingsError with every mistake: name, what was given (unless secret), what is wanted.
+    """
+    problems: list[str] = []
+    given = _from_file(file, problems) | _from_environ(environ, problems)
+    texts = _contents(given, problems)
+    read = {setting.name: _read(setting, texts.get(setting.name), problems) for setting in TABLE}
+    if problems:
+        raise SettingsError(sorted(problems))
+    fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}
+    return Settings(**fields)  # type: ignore[arg-type]  # each was read as its field's type; a test compares them
+
+
+def _read(setting: Setting, given: str | None, problems: list[str]) -> object:
+    text = setting.default if given is None else given.strip()
+    try:
+        return setting.read(text)
+    except ValueError as wanted:
+        shown = "a secret that is not shown" if setting.is_secret else repr(text)
+        problems.append(f"{setting.name}: {shown} was given; {wanted} is wanted")
+        return None
+
+
+def _from_environ(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    problems += [_unknown(name, name) for name in ours if not _is_known(name)]
+    return {name: value for name, value in ours.items() if _is_known(name)}
+
+
+def _from_file(file: Path | None, problems: list[str]) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"--config: {file} was given; a TOML file that can be read is wanted ({error})")
+        return {}
+    given = {}
+    for key, value in table.items():
+        name = PREFIX + key.upper()
+        if not _is_known(name) or key != key.lower():
+            problems.append(_unknown(f"{file.name}: {key}", name))
+        elif isinstance(value, dict | bool):
+            problems.append(f"{file.name}: {key}: a text, a number or a list is wanted")
+        else:
+            given[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return given
+
+
+def _is_known(name: str) -> bool:
+    return name in _BY_NAME or (name.endswith(_FILE) and name.removesuffix(_FILE) in _BY_NAME)
+
+
+def _unknown(shown: str, name: str) -> str:
+    near = get_close_matches(name, _BY_NAME, n=1)
+    return f"{shown}: is not a setting" + (f"; {near[0]} is" if near else "")
+
+
+def _contents(given: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    """Replace NAME_FILE by what the file holds."""
+    texts = {name: value for name, value in given.items() if name in _BY_NAME}
+    for name, where in given.items():
+        if name in _BY_NAME:
+            continue
+        target = name.removesuffix(_FILE)
+        if target in texts:
+            problems.append(f"{name}: {target} was given too; one of them is wanted")
+            continue
+        try:
+            texts[target] = Path(where).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = type(error).__name__
+            problems.append(f"{name}: {where!r} was given; a file that can be read is wanted ({reason})")
+    return texts
+
+
+def shown(settings: Settings) -> Mapping[str, str]:
+    """Write every setting in force for a person; of a secret only whether there is one."""
+    words = {}
+    for setting in TABLE:
+        value = getattr(settings, setting.name.removeprefix(PREFIX).lower())
+        is_set = value is not None and value not in ((), {})
+        words[setting.name] = (
+            ("set" if is_set else "not set") if setting.is_secret else _plain(value, is_set=is_set)
+        )
+    return MappingProxyType(words)
+
+
+def _plain(value: object, *, is_set: bool) -> str:
+    if not is_set:
+        return "not set"
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}:{number}" for key, number in value.items())
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

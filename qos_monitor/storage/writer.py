@@ -1,0 +1,155 @@
+"""Group commit: every row that arrived while the last transaction was committing forms the next one."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from qos_monitor import logs
+from qos_monitor.errors import Overloaded, RowRefused, Stopping, StorageTrouble
+from qos_monitor.storage.engine import is_sqlite, turn
+
+Row = tuple[object, ...]
+
+_BATCH_MAX = 512  # beyond this a commit takes longer than it saves (LIMITS: nothing gained at 64 senders)
+
+
+class Writer:
+    """The one task that inserts into one table; ``put`` returns when the row is on the disk.
+
+    A row that is there already (by any unique key of the table) counts as put. The order of columns is that
+    of ``columns``; values are str, int, bytes or None, for SQLAlchemy's types are passed by.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, table: Table, columns: Sequence[str], queue_max: int = 4096
+    ) -> None:
+        self._engine = engine
+        self._queue_max = queue_max
+        self._pending: deque[tuple[Row, asyncio.Future[None]]] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._sql, self._order = _compiled(engine, table, columns)
+        self._connection: AsyncConnection | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many rows wait for the disk."""
+        return len(self._pending)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def stop(self) -> None:
+        """Write what was accepted, then end. ``put`` raises Stopping from now on."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        await self._release()
+
+    async def put(self, row: Row) -> None:
+        """Store one row; returns after the commit, and so does a repeat of a stored row.
+
+        The row is stored even where the caller is cancelled while waiting.
+        Raises Overloaded (queue full), Stopping, StorageTrouble (nothing was stored; try again) or RowRefused
+        (this row never will be; its neighbours were).
+        """
+        if self._stopping:
+            raise Stopping("the service is stopping; send again")
+        if len(self._pending) >= self._queue_max:
+            raise Overloaded(f"{self._queue_max} deliveries wait for the disk; send again in a moment")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((row, done))
+        self._wake.set()
+        await done
+
+    async def _run(self) -> None:
+        while self._pending or not self._stopping:
+            await self._wake.wait()
+            batch = [self._pending.popleft() for _ in range(min(len(self._pending), _BATCH_MAX))]
+            if not self._pending and not self._stopping:
+                self._wake.clear()
+            if batch:
+                await self._settle(batch)
+
+    async def _settle(self, batch: list[tuple[Row, asyncio.Future[None]]]) -> None:
+        """Write a batch and tell each waiter; where one row is at fault, halve until it stands alone."""
+        try:
+            await self._write([row for row, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises, those who wait must be told
+            await self._release()  # a fresh connection is cheap, and this one may be the fault
+            if _is_trouble(error):
+                logs.failure("write_failed", error, rows=len(batch))
+                _tell(batch, StorageTrouble(f"the database cannot store at present ({type(error).__name__})"))
+            elif len(batch) == 1:
+                logs.failure("row_refused", error)
+                _tell(batch, RowRefused(f"the database refuses this row ({type(error).__name__})"))
+            else:
+                await self._settle(batch[: len(batch) // 2])
+                await self._settle(batch[len(batch) // 2 :])
+        else:
+            _tell(batch, None)
+
+    async def _write(self, rows: list[Row]) -> None:
+        if self._connection is None:
+            self._connection = await self._connect()
+        raw: Any = (await self._connection.get_raw_connection()).driver_connection
+        values = [tuple(row[index] for index in self._order) for row in rows]
+        async with turn(self._engine):
+            await raw.executemany(self._sql, values)  # asyncpg: one implicit transaction
+            if is_sqlite(self._engine):
+                await raw.commit()
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._engine.connect()
+        if is_sqlite(self._engine):
+            # Python then says BEGIN IMMEDIATE before the first insert: one trip to the driver's thread less.
+            pooled: Any = (await connection.get_raw_connection()).dbapi_connection
+            pooled.isolation_level = "IMMEDIATE"
+        return connection
+
+    async def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(Exception):  # it is given up either way
+            await connection.invalidate()  # never back to the pool: its isolation is not the others'
+            await connection.close()
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Say whether the database is at fault, rather than one of the rows."""
+    if isinstance(error, sqlite3.OperationalError | OSError | SQLAlchemyError):
+        return True
+    # PostgreSQL's classes 22 (data) and 23 (integrity) are about the row; all others about the server.
+    sqlstate = getattr(error, "sqlstate", None)
+    return isinstance(sqlstate, str) and sqlstate[:2] not in {"22", "23"}
+
+
+def _tell(batch: list[tuple[Row, asyncio.Future[None]]], outcome: Exception | None) -> None:
+    for _, done in batch:
+        if done.done():  # the caller was cancelled; the row is stored all the same
+            continue
+        if outcome is None:
+            done.set_result(None)
+        else:
+            done.set_exception(outcome)
+
+
+def _compiled(engine: AsyncEngine, table: Table, columns: Sequence[str]) -> tuple[str, list[int]]:
+    """Write the statement once in Core; answer its text and, per placeholder, the value that goes there."""
+    make: Any = sqlite.insert if is_sqlite(engine) else postgresql.insert
+    # inline: asking PostgreSQL for the new keys back costs 45 % more, and nobody wants them
+    statement = make(table).values(dict.fromkeys(columns)).on_conflict_do_nothing().inline()
+    compiled = statement.compile(dialect=engine.dialect)
+    return compiled.string, [list(columns).index(name) for name in compiled.positiontup]
