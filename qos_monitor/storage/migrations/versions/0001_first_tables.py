@@ -275,6 +275,7 @@ def _what_was_sent() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ready_at", sa.BigInteger()),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", sa.BigInteger()),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
@@ -286,6 +287,7 @@ def _what_was_sent() -> None:
     op.create_index("ix_claims_case_key", "claims", ["case_key"])
     op.create_index("ix_claims_created_at", "claims", ["created_at"])
     op.create_index("ix_claims_next_attempt_at", "claims", ["next_attempt_at"])
+    op.create_index("ix_claims_ready_at", "claims", ["ready_at"])
     op.create_index("ix_claims_state", "claims", ["state"])
     op.create_table(
         "bundles",
