@@ -32,7 +32,7 @@ $(READY): requirements.lock pyproject.toml
 	  $(PYTHON) -m venv --clear $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	fi
 	echo "Installing $$wanted pinned packages into $(VENV) (once, about half a minute)"
-	count='/^Collecting|already satisfied/ { n++; if (n % 10 == 0 || n == all) { printf "  %d of %d\n", n, all; fflush() } } /^Installing collected/ { print "  unpacking"; fflush() }'
+	count='/^(Collecting|Processing|Requirement already)/ { n++; if (n % 10 == 0 || n == all) { printf "  %d of %d\n", n, all; fflush() } } /^Installing collected/ { print "  unpacking"; fflush() }'
 	if ! $(BIN)/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
 	    | tee $$log | awk -v all=$$wanted "$$count" \
 	  || ! $(BIN)/pip install --no-input --disable-pip-version-check --no-deps --no-build-isolation --editable . >> $$log 2>&1
