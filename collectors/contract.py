@@ -1,17 +1,30 @@
 """What a collector is: it believes bytes or refuses them, names them, and reads them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from rules.observation import Observation
 from rules.span import Instant
 
+REFUSALS: frozenset[str] = frozenset(
+    {
+        "missing_signature",
+        "malformed_token",
+        "unknown_key",
+        "wrong_signature",
+        "wrong_body",
+        "expired",
+        "not_yet_valid",
+    }
+)
+"""Why a delivery may be refused: a closed set, fit for a metric label."""
+
 
 class Refused(Exception):  # noqa: N818 - an answer to the sender, not a fault of ours
     """The sender could not prove who it is. Answered 401, counted, not stored.
 
-    ``reason`` is one of a closed set of words fit for a metric label.
+    ``reason`` is one of REFUSALS.
     """
 
     def __init__(self, reason: str) -> None:
@@ -20,7 +33,7 @@ class Refused(Exception):  # noqa: N818 - an answer to the sender, not a fault o
 
 
 class Unreadable(Exception):  # noqa: N818 - the delivery is, and it is kept
-    """The sender is who it claims to be, but the body is not what it documents. Stored, counted, answered 2xx."""
+    """A body we believe and that is not what its sender documents. Stored, counted, answered 2xx."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +62,12 @@ class Sighting:
     """An observation in the provider's own names, before the roster turns them into ours.
 
     Unless ``placed``, ``observation.class_id`` holds the provider's room (channel, room name) and
-    ``observation.participant_id`` the provider's name of the participant (account, identity, uid as text); the
-    role is Role.LEARNER until the roster tells that it is the teacher. ``placed`` means that both are our own ids
-    and the role is known, as in a beacon whose token we minted.
-    Where a provider sends no session id, ``thread`` names the sequence of joins and leaves this one belongs to,
-    ``order`` its place there, and ``observation.session`` is the thread's name until `collectors.threads` has seen
-    the whole thread.
+    ``observation.participant_id`` the provider's name of the participant (account, identity, uid as text);
+    the role is Role.LEARNER until the roster tells that it is the teacher. ``placed`` means that both are our
+    own ids and the role is known, as in a beacon whose token we minted.
+    Where a provider sends no session id, ``thread`` names the sequence of joins and leaves this one belongs
+    to, ``order`` its place there, and ``observation.session`` is the thread's name until `collectors.threads`
+    has seen the whole thread.
     """
 
     observation: Observation
@@ -65,11 +78,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one delivery says. ``ignored`` and ``unknown`` name, in the provider's words, what gave no sighting."""
+    """What one delivery says, and what in it said nothing to us.
+
+    ``ignored`` names what we know and do not use. ``unknown`` names, in the provider's words, what we have
+    never seen: an event, or a value inside one that still gave a sighting. Neither is fit for a metric label.
+    """
 
     sightings: tuple[Sighting, ...] = ()
     ignored: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
 
 
 class Collector(Protocol):

@@ -1,4 +1,4 @@
-"""Names sessions where the provider does not: a thread of joins and leaves, ordered by the provider's own count."""
+"""Names sessions where the provider does not: a thread of joins and leaves, in the provider's own order."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from rules.observation import Kind
 def named(thread: Iterable[Sighting]) -> list[Sighting]:
     """Give every join of one thread its own session, and every leave the session of the last join before it.
 
-    Takes all sightings of one thread in any order, repeats included; the result is the same whatever the order.
+    Takes all sightings of one thread in any order, repeats included; the result never depends on the order.
     A leave before every join gets a session of its own, so that it never closes another.
     """
     session = None

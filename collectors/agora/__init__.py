@@ -1,0 +1,5 @@
+"""Agora (声网): who was in which channel, as its notification service (NCS) tells it."""
+
+from collectors.agora.webhook import Agora
+
+__all__ = ["Agora"]
