@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
@@ -184,10 +185,18 @@ def _rule_version(policy: Policy) -> str:
 def load(text: str) -> Policy:
     """Read a policy file (TOML). Raises Invalid with every missing, unknown or wrong key."""
     try:
-        given = tomllib.loads(text, parse_float=Fraction)
+        given = tomllib.loads(text, parse_float=_written)
     except tomllib.TOMLDecodeError as error:
         raise Invalid([Problem("", f"not a TOML file: {error}")]) from None
     return read(given)
+
+
+def _written(text: str) -> Fraction | float:
+    """Keep a decimal as it was written; `inf` and `nan` stay what they are, and are refused later."""
+    try:
+        return Fraction(text)
+    except ValueError:
+        return float(text)
 
 
 def read(given: object) -> Policy:
@@ -225,18 +234,30 @@ def _section(shape: type, given: object, path: str, problems: list[Problem]) -> 
 
 
 def _value(kind: object, given: object, path: str, problems: list[Problem]) -> object:
-    is_number = isinstance(given, int | float | Fraction) and not isinstance(given, bool)
-    if kind is str and isinstance(given, str) and given:
-        return given
-    if kind is int and isinstance(given, int) and is_number and given >= 1:
-        return given
-    if kind is float and is_number:
-        return float(given)  # type: ignore[arg-type]  # is_number says so
-    if kind is Fraction and is_number and 0 <= given <= 1:  # type: ignore[operator]  # is_number says so
-        return Fraction(str(given)) if isinstance(given, float) else Fraction(given)  # type: ignore[arg-type]
-    wanted = {str: "a text", int: "a whole number, 1 or more", float: "a number", Fraction: "a share from 0 to 1"}
-    problems.append(Problem(path, f"must be {wanted[kind]}, not {given!r}"))  # type: ignore[index]
+    if kind is str:
+        if isinstance(given, str) and given:
+            return given
+        wanted = "a text"
+    elif kind is int:
+        if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
+            return given
+        wanted = "a whole number, 1 or more"
+    else:
+        number = _exact(given)
+        if number is not None and (kind is float or 0 <= number <= 1):
+            return float(number) if kind is float else number
+        wanted = "a number" if kind is float else "a share from 0 to 1"
+    problems.append(Problem(path, f"must be {wanted}, not {given!r}"))
     return None
+
+
+def _exact(given: object) -> Fraction | None:
+    """Read a finite number as the decimal it was written as."""
+    if isinstance(given, bool) or not isinstance(given, int | float | Fraction):
+        return None
+    if isinstance(given, float):
+        return Fraction(str(given)) if math.isfinite(given) else None
+    return Fraction(given)
 
 
 def _plain(section: object) -> object:

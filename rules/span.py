@@ -88,3 +88,64 @@ def covered(spans: Iterable[Span], within: Span) -> int:
     """Measure how many milliseconds of ``within`` the spans cover together."""
     cut = (Span(max(s.start, within.start), min(s.end, within.end)) for s in spans if s.meets(within))
     return sum(span.length for span in united(cut))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A class cut into slots from its start; a set of slots is one whole number, bit *i* for slot *i*.
+
+    A slot stands for its middle instant: a span covers the slot if it holds that instant. The last slot may be
+    short. ``slot_ms`` is even, so that every middle but the last is a whole millisecond.
+    """
+
+    span: Span
+    slot_ms: int
+
+    @property
+    def count(self) -> int:
+        """How many slots there are, a short last one included."""
+        return -(-self.span.length // self.slot_ms)
+
+    @property
+    def all(self) -> int:
+        """The set of every slot."""
+        return (1 << self.count) - 1
+
+    def start(self, index: int) -> Instant:
+        """The instant the slot begins."""
+        return self.span.start + index * self.slot_ms
+
+    def end(self, index: int) -> Instant:
+        """The instant the slot ends."""
+        return min(self.start(index + 1), self.span.end)
+
+    def mask(self, span: Span) -> int:
+        """Give the set of slots whose middle the span holds."""
+        low, high = self._first_from(span.start), self._first_from(span.end)
+        return ((1 << high) - 1) & ~((1 << low) - 1) if high > low else 0
+
+    def _first_from(self, at: Instant) -> int:
+        """Find the first slot whose middle is not before the instant; `count` where there is none."""
+        last = self.count - 1
+        index = max(0, -(-(at - self.span.start - self.slot_ms // 2) // self.slot_ms))
+        if index >= last:
+            middle_doubled = self.start(last) + self.span.end
+            return last if 2 * at <= middle_doubled else last + 1
+        return index
+
+    def length(self, slots: int) -> int:
+        """Measure how many milliseconds the slots last together."""
+        last = self.count - 1
+        short = self.slot_ms - (self.end(last) - self.start(last)) if slots >> last & 1 else 0
+        return slots.bit_count() * self.slot_ms - short
+
+    def runs(self, slots: int) -> Iterator[Span]:
+        """Give each unbroken run of slots as a span, first to last."""
+        base = 0
+        while slots:
+            gap = (slots & -slots).bit_length() - 1
+            slots >>= gap
+            size = (~slots & (slots + 1)).bit_length() - 1
+            yield Span(self.start(base + gap), self.end(base + gap + size - 1))
+            slots >>= size
+            base += gap + size

@@ -1,0 +1,181 @@
+"""The whole way as one function: a world in, a judgement out (SPEC 10)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from rules.checks import checks_of
+from rules.deadline import WorkingDay
+from rules.evidence import NOTHING, gather
+from rules.observation import Kind, Observation, Role, chosen
+from rules.outage import History, Outage, fold
+from rules.past import Past
+from rules.policy import Policy
+from rules.record import ClassRecord
+from rules.remedy import Case, Ledger, cases
+from rules.span import Instant, Span, covered, format_instant, united
+from rules.window import EXPECTED, ClassInputs, Usual, WindowJudgement, feed_share, judge_window, window_of
+from rules.world import ScheduledClass, World, by_id, enrolment_finder
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Verdicts, outages and cases as they stood at ``as_of``, sorted as in SPEC 10."""
+
+    rule_version: str
+    as_of: Instant
+    records: tuple[ClassRecord, ...]
+    firm: frozenset[tuple[str, str]]
+    """The (learner, class) pairs whose verdict is firm."""
+    outages: tuple[Outage, ...]
+    cases: tuple[Case, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Write the judgement as in SPEC 10."""
+        return {
+            "rule_version": self.rule_version,
+            "as_of": format_instant(self.as_of),
+            "verdicts": [
+                record.as_verdict_json(firm=(record.learner_id, record.class_id) in self.firm)
+                for record in self.records
+            ],
+            "outages": [outage.as_json() for outage in self.outages],
+            "cases": [case.as_json() for case in self.cases],
+        }
+
+
+def judgement(
+    records: Iterable[ClassRecord], outages: Iterable[Outage], found: Iterable[Case], as_of: Instant, policy: Policy
+) -> Judgement:
+    """Put a judgement together, sorted."""
+    ordered = tuple(sorted(records, key=lambda r: (r.learner_id, r.starts_at, r.class_id)))
+    return Judgement(
+        rule_version=policy.rule_version,
+        as_of=as_of,
+        records=ordered,
+        firm=frozenset((r.learner_id, r.class_id) for r in ordered if r.firm_at(policy) <= as_of),
+        outages=tuple(sorted(outages, key=lambda o: (o.learner_id, o.starts_at, o.ends_at))),
+        cases=tuple(
+            sorted(found, key=lambda c: (c.learner_id, c.lineage_at, c.kind, c.enrolment_id, c.lineage)),
+        ),
+    )
+
+
+def judge(world: World, as_of: Instant, policy: Policy, is_working_day: WorkingDay) -> Judgement:
+    """Judge a world as it was known at ``as_of``.
+
+    ``is_working_day`` says which dates count for deadlines and raises UnpublishedYear where nobody knows yet.
+    """
+    known = as_known(world, as_of)
+    past = Past(policy)
+    records: dict[str, list[ClassRecord]] = {}
+    for window, judged in _windows(known, past, as_of, policy):
+        past.add(window, judged.tallies)
+        for record in judged.records:
+            records.setdefault(record.learner_id, []).append(record)
+    checks = checks_of(known.observations)
+    outages: list[Outage] = []
+    found: list[Case] = []
+    ends = class_ends(known.classes)
+    for learner_id in sorted({*records, *(set(checks) & roster_learners(known))}):
+        mine = records.get(learner_id, [])
+        enrolments = {row.id: row for row in known.enrolments if row.learner_id == learner_id}
+        history = History(
+            learner_id=learner_id,
+            records=mine,
+            checks=checks.get(learner_id, ()),
+            windows={name: past.windows(name) for record in mine for name in record.used}
+            | {anchor.domain: past.windows(anchor.domain) for record in mine for anchor in record.anchors},
+            enrolled_at={row.id: row.starts_at for row in enrolments.values()},
+            class_ends=ends.get(learner_id, ()),
+        )
+        folded = fold(history, as_of, policy)
+        outages.extend(folded)
+        found.extend(cases(Ledger(learner_id, mine, folded, enrolments, as_of, policy, is_working_day)))
+    return judgement((r for mine in records.values() for r in mine), outages, found, as_of, policy)
+
+
+def as_known(world: World, as_of: Instant) -> World:
+    """Cut a world to what was known at an instant: recorded by then, one copy each, cancellations told by then."""
+    observations = chosen(seen for seen in world.observations if seen.known_at <= as_of)
+    classes = tuple(
+        replace(row, cancelled=None) if row.cancelled is not None and row.cancelled.at > as_of else row
+        for row in world.classes
+    )
+    return replace(world, classes=classes, observations=tuple(observations))
+
+
+def roster_learners(world: World) -> set[str]:
+    """Name everybody the roster knows as a learner."""
+    return {name for row in world.classes for name in row.learner_ids} | {row.learner_id for row in world.enrolments}
+
+
+def class_ends(classes: Iterable[ScheduledClass]) -> Mapping[str, list[Instant]]:
+    """List, by learner, the ends of all scheduled classes."""
+    ends: dict[str, list[Instant]] = {}
+    for row in classes:
+        for learner_id in row.learner_ids:
+            ends.setdefault(learner_id, []).append(row.ends_at)
+    return ends
+
+
+def _windows(known: World, past: Past, as_of: Instant, policy: Policy) -> Iterable[tuple[Instant, WindowJudgement]]:
+    """Judge window after window; ``past`` must have each before the next is asked for."""
+    inputs = class_inputs(known, policy)
+    enrolment_of = enrolment_finder(known.enrolments)
+    groups: dict[Instant, list[ClassInputs]] = {}
+    for row in sorted(known.classes, key=lambda row: row.id):
+        groups.setdefault(window_of(row.starts_at, policy), []).append(inputs[row.id])
+    for window, classes in sorted(groups.items()):
+        yield window, judge_window(classes, usual_before(past, window), enrolment_of, as_of, policy)
+
+
+def usual_before(past: Past, window: Instant) -> Usual:
+    """Give the shares usual before a window."""
+    return Usual(lambda name: past.usual(name, window), past.usual_absence(EXPECTED, window))
+
+
+def class_inputs(known: World, policy: Policy) -> dict[str, ClassInputs]:
+    """Merge the observations of every class into evidence; those of nobody on the roster count for nothing."""
+    courses = by_id(known.courses)
+    groups: dict[str, dict[str, list[Observation]]] = {}
+    teachers: dict[str, list[Observation]] = {}
+    for seen in known.observations:
+        if seen.class_id is None or seen.participant_id is None:
+            continue
+        if seen.role is Role.TEACHER:
+            teachers.setdefault(seen.class_id, []).append(seen)
+        else:
+            groups.setdefault(seen.class_id, {}).setdefault(seen.participant_id, []).append(seen)
+    feeds = feed_spans(known.observations)
+    result = {}
+    for row in known.classes:
+        course = courses.get(row.course_id)
+        visual = course is not None and course.visual_essential
+        mine = groups.get(row.id, {})
+        result[row.id] = ClassInputs(
+            scheduled=row,
+            evidence={
+                name: gather(mine[name], row, policy, visual_essential=visual)
+                for name in row.learner_ids
+                if name in mine
+            },
+            teacher=gather(teachers[row.id], row, policy, visual_essential=visual) if row.id in teachers else NOTHING,
+            feed_share=share_of_feed(feeds, row),
+        )
+    return result
+
+
+def feed_spans(observations: Iterable[Observation]) -> dict[str, tuple[Span, ...]]:
+    """Unite the spans in which each source said that it was delivering."""
+    spans: dict[str, list[Span]] = {}
+    for seen in observations:
+        if seen.kind is Kind.FEED_ALIVE and seen.until is not None:
+            spans.setdefault(seen.source, []).append(Span(seen.at, seen.until))
+    return {source: united(mine) for source, mine in spans.items()}
+
+
+def share_of_feed(feeds: Mapping[str, tuple[Span, ...]], row: ScheduledClass) -> Fraction | None:
+    """Give how much of a class its provider's feed covered; None where that never says it is alive."""
+    spans = feeds.get(row.provider)
+    return None if spans is None else feed_share(covered(spans, row.span), row)
