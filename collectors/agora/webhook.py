@@ -100,8 +100,8 @@ class Agora:
     def verify(self, delivery: Delivery) -> None:
         """Believe the sender if every signature present is right under one secret; V1 alone is accepted.
 
-        Raises Refused. The signature holds no time (docs, signature-verification): a replay is caught by `key`
-        and by the observation's id, not here.
+        Raises Refused. The signature holds no time (docs, signature-verification): a replay is caught by
+        `key` and by the observation's id, not here.
         """
         given = {name: delivery.headers[name].strip() for name in _SHAPES if name in delivery.headers}
         if not given:

@@ -1,5 +1,5 @@
 """LiveKit: who came in, who left and who could not, as its server's webhooks tell it."""
 
-from collectors.livekit.webhook import LiveKit
+from collectors.livekit.webhook import LiveKit, build
 
-__all__ = ["LiveKit"]
+__all__ = ["LiveKit", "build"]

@@ -1,6 +1,6 @@
 """Reads LiveKit's webhooks: bytes in, sightings out. README.md beside it has the facts and their sources.
 
-The raw JSON is read, not the protobuf message: livekit-api silently turns an enum name it does not know into 0.
+The raw JSON is read, not the protobuf message: livekit-api turns an enum name it does not know into 0.
 """
 
 from collections.abc import Mapping
@@ -106,7 +106,8 @@ class LiveKit:
     def verify(self, delivery: Delivery) -> None:
         """Believe a bare HS256 token of a known key whose ``sha256`` is that of the raw body. Raises Refused.
 
-        Its times are held against ``received_at``, with a minute of leeway: a stored delivery verifies for ever.
+        Its times are held against ``received_at`` with a minute of leeway, so that a stored delivery verifies
+        for ever.
         """
         token = delivery.headers.get("authorization", "").strip()
         if not token:
@@ -162,7 +163,7 @@ class LiveKit:
 
 
 def build(secrets: tuple[str, ...]) -> LiveKit:
-    """Make the collector from its settings, each written ``key:secret``. Raises ValueError, secrets not in it."""
+    """Make the collector from its settings, each ``key:secret``. Raises ValueError, secrets not in it."""
     if not all(":" in pair for pair in secrets):
         raise ValueError("livekit needs each key as key:secret")
     pairs = (pair.partition(":") for pair in secrets)
