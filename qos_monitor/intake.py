@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from collectors.contract import Collector, Delivery, DeliveryKey
 from qos_monitor.clock import Clock
 from qos_monitor.storage.tables import WAITING
 from qos_monitor.storage.writer import Writer
+from rules.span import Instant
 
 COLUMNS: tuple[str, ...] = ("provider", "minute", "event_id", "received_at", "headers", "body", "state")
 """The columns of a delivery in the order the writer gets them."""
@@ -34,6 +35,15 @@ class Intake:
         self._collectors = collectors
         self._writer = writer
         self._clock = clock
+        self._last_received: dict[str, Instant] = {}
+
+    def last_received(self) -> Mapping[str, Instant]:
+        """Tell when each provider was last heard; one that never was is not among them."""
+        return self._last_received
+
+    def heard(self, provider: str, at: Instant) -> None:
+        """Remember what an earlier run of this program heard."""
+        self._last_received.setdefault(provider, at)
 
     def finds(self, provider: str) -> bool:
         """Say whether this provider is configured."""
@@ -49,22 +59,25 @@ class Intake:
         collector = self._collectors[provider]
         delivery = Delivery(provider, body, headers, self._clock.now())
         collector.verify(delivery)
-        key = storable(collector.key(delivery))
-        kept = {
-            name: headers[name][:_HEADER_LENGTH_MAX] for name in collector.kept_headers if name in headers
-        }
+        await self.keep(delivery, collector.key(delivery), collector.kept_headers)
+        return Answer(*collector.answer(delivery))
+
+    async def keep(self, delivery: Delivery, named: DeliveryKey, kept_headers: Collection[str] = ()) -> None:
+        """Store a delivery that is believed. Raises what Writer.put raises."""
+        key, headers = storable(named), delivery.headers
+        kept = {name: headers[name][:_HEADER_LENGTH_MAX] for name in kept_headers if name in headers}
         await self._writer.put(
             (
-                provider,
+                delivery.provider,
                 key.minute,
                 key.event_id,
                 delivery.received_at,
                 json.dumps(kept, sort_keys=True, separators=(",", ":")),
-                body,
+                delivery.body,
                 WAITING,
             )
         )
-        return Answer(*collector.answer(delivery))
+        self._last_received[delivery.provider] = delivery.received_at
 
 
 def storable(key: DeliveryKey) -> DeliveryKey:

@@ -1,0 +1,75 @@
+"""Observations as lines of JSON: checked before they are stored, read later like any provider's delivery."""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from qos_monitor.reading import is_storable
+from rules.document import Invalid, Problem
+from rules.observation import Observation, read_observation
+from rules.span import MINUTE
+
+PROVIDER = "observations"
+_PROBLEMS_MAX = 100
+
+
+class ObservationLines:
+    """The collector for our own format. Who may send is settled before, by a bearer token."""
+
+    provider = PROVIDER
+    kept_headers: frozenset[str] = frozenset()
+
+    def verify(self, delivery: Delivery) -> None:
+        """Believe it: `POST /v1/observations` is the only way in, and asks for the token."""
+
+    def key(self, delivery: Delivery) -> DeliveryKey:
+        """Name a request by its bytes. Raises Invalid where it was not checked before."""
+        return key(delivery.body, read(delivery.body))
+
+    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:
+        """Say that it is kept."""
+        return 202, b"{}", "application/json"
+
+    def read(self, delivery: Delivery) -> Reading:
+        """Read every line. Raises Unreadable where one is not an observation."""
+        try:
+            seen = read(delivery.body)
+        except Invalid as invalid:
+            raise Unreadable(f"{len(invalid.problems)} problems") from None
+        return Reading(tuple(Sighting(observation, placed=True) for observation in seen))
+
+
+def key(body: bytes, seen: list[Observation]) -> DeliveryKey:
+    """Name a request by its bytes, and by the earliest instant in it."""
+    minute = min((observation.at for observation in seen), default=0) // MINUTE
+    return DeliveryKey(minute, hashlib.sha256(body).hexdigest())
+
+
+def read(body: bytes) -> list[Observation]:
+    """Read one observation per line; empty lines count but say nothing.
+
+    Raises Invalid with the problems of every line, paths beginning ``line 3.``; at most a hundred are told.
+    """
+    problems: list[Problem] = []
+    seen = [one for one in _lines(body, problems) if one is not None]
+    if problems:
+        raise Invalid(problems[:_PROBLEMS_MAX])
+    return seen
+
+
+def _lines(body: bytes, problems: list[Problem]) -> Iterator[Observation | None]:
+    for number, line in enumerate(body.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        path = f"line {number}"
+        try:
+            value = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError) as error:
+            problems.append(Problem(path, f"must be JSON in UTF-8 ({error})"))
+            continue
+        observation = read_observation(value, path, problems)
+        if observation is not None and not is_storable(Sighting(observation, placed=True)):
+            problems.append(Problem(path, "holds a text too long or not plain, or an instant out of range"))
+        yield observation

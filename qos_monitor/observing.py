@@ -1,0 +1,206 @@
+"""Keeps what was seen, one row per (source, id), with its session named and its class found."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collectors.contract import Sighting
+from collectors.threads import named
+from qos_monitor import due, timetable
+from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
+from qos_monitor.storage.tables import classes, observations
+from rules.observation import Kind, Observation, chosen
+from rules.span import Instant
+
+Key = tuple[str, str]
+Room = tuple[str, str]
+
+_PLACED = ("class_id", "role", "session")
+_CHECKS = frozenset({Kind.CHECK_PASSED, Kind.CHECK_FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sighting in the provider's own names, the delivery it came with, and its row where there is one."""
+
+    sighting: Sighting
+    delivery_seq: int
+    row: Row[Any] | None = None
+
+    @property
+    def key(self) -> Key:
+        """By what copies are known."""
+        return (self.sighting.observation.source, self.sighting.observation.id)
+
+    @property
+    def thread(self) -> Key | None:
+        """The sequence of joins and leaves it belongs to, within its source."""
+        return None if self.sighting.thread is None else (self.key[0], self.sighting.thread)
+
+
+async def store(
+    conn: AsyncConnection, arrived: Iterable[Entry], now: Instant
+) -> list[tuple[int, Observation]]:
+    """Keep sightings, in the transaction given; answer those that are new, each with its delivery.
+
+    Storing twice is storing once. Of copies that differ the one of SPEC 2 stays, whatever the order of
+    arrival. Sessions of a touched thread are named anew, so a late join moves the leaves after it.
+    ``observation.recorded_at`` must be set. What it changes is marked to be judged.
+    """
+    fresh = _by_key(arrived)
+    stored = await _stored(conn, fresh)
+    entries = {key: _chosen(entry, stored.get(key)) for key, entry in fresh.items()}
+    for entry in await _neighbours(conn, entries.values()):
+        entries.setdefault(entry.key, entry)
+    changed = await _settle(conn, list(entries.values()), now)
+    return [(fresh[key].delivery_seq, seen) for key, seen in changed if key in fresh and key not in stored]
+
+
+async def remap(conn: AsyncConnection, rooms: Mapping[Room, tuple[Instant, Instant]], now: Instant) -> int:
+    """Place anew what was seen in these rooms within these spans; answer how many observations moved."""
+    entries = []
+    for (source, room_id), (low, high) in rooms.items():
+        statement = select(observations).where(
+            observations.c.source == source,
+            observations.c.room_id == room_id,
+            observations.c.at >= low - timetable.REACH,
+            observations.c.at < high + timetable.REACH,
+        )
+        entries += [_entry(row) for row in await conn.execute(statement)]
+    return len(await _settle(conn, entries, now, sessions_stand=True))
+
+
+def _by_key(arrived: Iterable[Entry]) -> dict[Key, Entry]:
+    kept: dict[Key, Entry] = {}
+    for entry in arrived:
+        kept[entry.key] = _chosen(entry, kept.get(entry.key))
+    return kept
+
+
+def _chosen(entry: Entry, other: Entry | None) -> Entry:
+    """Keep the copy that counts by SPEC 2, with the row that is there."""
+    if other is None:
+        return entry
+    # The other one first: of equal copies it stays, so that a repeat changes nothing.
+    [seen] = chosen([other.sighting.observation, entry.sighting.observation])
+    kept = other if seen is other.sighting.observation else entry
+    return replace(kept, row=entry.row or other.row)
+
+
+async def _stored(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Entry]:
+    ids = defaultdict(list)
+    for source, name in keys:
+        ids[source].append(name)
+    rows = [row for source in ids for row in await _rows(conn, source, "id", ids[source])]
+    return {(row.source, row.id): _entry(row) for row in rows}
+
+
+async def _neighbours(conn: AsyncConnection, entries: Iterable[Entry]) -> list[Entry]:
+    """Read the other rows of the threads touched."""
+    threads = defaultdict(set)
+    for entry in entries:
+        if entry.thread is not None:
+            threads[entry.thread[0]].add(entry.thread[1])
+    return [
+        _entry(row)
+        for source in threads
+        for row in await _rows(conn, source, "thread", sorted(threads[source]))
+    ]
+
+
+async def _rows(conn: AsyncConnection, source: str, column: str, values: Sequence[str]) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    for some in chunks(values):
+        statement = select(observations).where(
+            observations.c.source == source, observations.c[column].in_(some)
+        )
+        found += (await conn.execute(statement)).all()
+    return found
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(sighting_of(row), row.delivery_seq, row)
+
+
+async def _settle(
+    conn: AsyncConnection, entries: Sequence[Entry], now: Instant, *, sessions_stand: bool = False
+) -> list[tuple[Key, Observation]]:
+    """Name and place the entries, write those that differ from their row, and mark what that touches."""
+    table = await timetable.load(conn, (entry.sighting for entry in entries))
+    sessions = {} if sessions_stand else _sessions(entries)
+    new: list[Values] = []
+    moved: list[tuple[int, Values]] = []
+    changed: list[tuple[Key, Observation]] = []
+    touched: set[str | None] = set()
+    for entry in entries:
+        seen = entry.sighting.observation
+        class_id, role = table.place(entry.sighting)
+        session = (
+            entry.row.session
+            if sessions_stand and entry.row is not None
+            else sessions.get(entry.key, seen.session)
+        )
+        values = _values(entry) | {"class_id": class_id, "role": role, "session": session}
+        if entry.row is None:
+            new.append(values)
+        elif any(getattr(entry.row, name) != value for name, value in values.items()):
+            moved.append((entry.row.seq, values))
+            touched.add(entry.row.class_id)
+        else:
+            continue
+        touched.add(class_id)
+        changed.append((entry.key, seen if class_id is None else replace(seen, class_id=class_id, role=role)))
+    await _write(conn, new, moved)
+    await _touch(conn, touched, [seen for _, seen in changed], now)
+    return changed
+
+
+def _values(entry: Entry) -> Values:
+    sighting = entry.sighting
+    return observation_values(sighting.observation) | {
+        "delivery_seq": entry.delivery_seq,
+        "room_id": None if sighting.placed else sighting.observation.class_id,
+        "thread": sighting.thread,
+        "thread_order": sighting.order,
+    }
+
+
+def _sessions(entries: Iterable[Entry]) -> dict[Key, str | None]:
+    """Name the sessions of every thread that is here as a whole."""
+    threads: dict[Key, list[Sighting]] = defaultdict(list)
+    for entry in entries:
+        if entry.thread is not None:
+            threads[entry.thread].append(entry.sighting)
+    settled = [sighting.observation for thread in threads.values() for sighting in named(thread)]
+    return {(seen.source, seen.id): seen.session for seen in settled}
+
+
+async def _write(conn: AsyncConnection, new: list[Values], moved: list[tuple[int, Values]]) -> None:
+    if new:
+        await conn.execute(observations.insert(), new)
+    for seq, values in moved:
+        await conn.execute(update(observations).where(observations.c.seq == seq).values(values))
+
+
+async def _touch(
+    conn: AsyncConnection, class_ids: Iterable[str | None], changed: Sequence[Observation], now: Instant
+) -> None:
+    feeds = [seen for seen in changed if seen.kind is Kind.FEED_ALIVE]
+    covered = {class_id for feed in feeds for class_id in await _covered(conn, feed)}
+    await due.touch_classes(conn, covered | {class_id for class_id in class_ids if class_id is not None}, now)
+    checked = [
+        seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None
+    ]
+    await due.touch_learners(conn, checked, now)
+
+
+async def _covered(conn: AsyncConnection, feed: Observation) -> Iterable[str]:
+    """Find the classes whose feed this span tells about: without it, silence there means nothing."""
+    statement = select(classes.c.id).where(
+        classes.c.provider == feed.source, classes.c.starts_at < feed.until, classes.c.ends_at > feed.at
+    )
+    return (await conn.execute(statement)).scalars().all()

@@ -1,0 +1,156 @@
+"""Deliveries become observations: once each, in one transaction per batch, whatever a collector does."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from collectors.contract import Collector, Delivery, Reading, Sighting, Unreadable
+from qos_monitor import logs, observing
+from qos_monitor.observing import Entry
+from qos_monitor.storage.engine import reading, writing
+from qos_monitor.storage.rows import is_plain
+from qos_monitor.storage.tables import READ, UNREADABLE, WAITING, deliveries
+from rules.observation import Observation
+from rules.span import Instant
+
+_SEQS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one batch gave, for the counters."""
+
+    read: Mapping[tuple[str, str], int]
+    unknown: Mapping[str, int]
+    observations: Sequence[tuple[str, Observation]]
+    """The new ones, each with the provider whose delivery it came in."""
+
+    @property
+    def count(self) -> int:
+        """How many deliveries were settled."""
+        return sum(self.read.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    seq: int
+    provider: str
+    reading: Reading
+    problem: str | None
+
+
+async def read_waiting(
+    engine: AsyncEngine, collectors: Mapping[str, Collector], now: Instant, limit: int = _SEQS_MAX
+) -> int:
+    """Read up to ``limit`` waiting deliveries; answer how many were settled, 0 when none waits.
+
+    As `read_batch`, for callers who count nothing.
+    """
+    return (await read_batch(engine, collectors, now, limit)).count
+
+
+async def read_batch(
+    engine: AsyncEngine, collectors: Mapping[str, Collector], now: Instant, limit: int = _SEQS_MAX
+) -> Report:
+    """Read up to ``limit`` waiting deliveries, oldest first, and say what they gave.
+
+    A delivery that its collector cannot read, or on which the collector itself fails, is marked unreadable
+    with the class of the problem, and its bytes stay. Marks and observations are one transaction: after a
+    crash the whole batch is read again, with the same result. Parsing happens outside of it, for nobody can
+    write meanwhile.
+    """
+    statement = select(deliveries).where(deliveries.c.state == WAITING).order_by(deliveries.c.seq).limit(limit)
+    async with reading(engine) as conn:
+        rows = (await conn.execute(statement)).all()
+    if not rows:
+        return Report({}, {}, ())
+    taken = await asyncio.to_thread(lambda: [_read(row, collectors) for row in rows])
+    async with writing(engine) as conn:
+        ours = await _claim(conn, [one.seq for one in taken])
+        taken = [one for one in taken if one.seq in ours]
+        fresh = await observing.store(conn, _entries(taken), now)
+        await _mark(conn, taken)
+    return _report(taken, fresh)
+
+
+def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
+    collector = collectors.get(row.provider)
+    if collector is None:
+        return _Read(row.seq, row.provider, Reading(), "NotConfigured")
+    delivery = Delivery(row.provider, row.body, msgspec.json.decode(row.headers), row.received_at)
+    try:
+        result = collector.read(delivery)
+        sightings = tuple(_recorded(sighting, row.received_at) for sighting in result.sightings)
+    except Unreadable as problem:
+        return _Read(row.seq, row.provider, Reading(), f"Unreadable: {problem}"[:300])
+    except Exception as bug:  # noqa: BLE001 - a collector's bug must not stop the deliveries behind it
+        logs.failure("collector_failed", bug, provider=row.provider, seq=row.seq)
+        return _Read(row.seq, row.provider, Reading(), type(bug).__name__)
+    if not all(map(is_storable, sightings)):
+        return _Read(row.seq, row.provider, Reading(), "NotStorable")
+    return _Read(row.seq, row.provider, replace(result, sightings=sightings), None)
+
+
+def _recorded(sighting: Sighting, received_at: Instant) -> Sighting:
+    seen = sighting.observation
+    if seen.recorded_at is not None:
+        return sighting
+    return replace(sighting, observation=replace(seen, recorded_at=received_at))
+
+
+_LENGTHS = {"source": 64, "id": 300, "class_id": 200, "participant_id": 200, "session": 300, "blames": 16}
+_INSTANT_MAX = 2**53
+
+
+def is_storable(sighting: Sighting) -> bool:
+    """Say whether both databases take it: its texts are plain and not too long, its instants sane."""
+    seen = sighting.observation
+    texts = [(getattr(seen, name), length) for name, length in _LENGTHS.items()]
+    texts += [(sighting.thread, 300), (seen.code, 4096)]
+    texts += [(text, 200) for pair in seen.domains.items() for text in pair]
+    instants = (seen.at, seen.until or 0, seen.recorded_at or 0, sighting.order)
+    return all(is_plain(text, length) for text, length in texts) and all(
+        abs(instant) <= _INSTANT_MAX for instant in instants
+    )
+
+
+def _entries(taken: Iterable[_Read]) -> list[Entry]:
+    return [Entry(sighting, one.seq) for one in taken for sighting in one.reading.sightings]
+
+
+async def _claim(conn: AsyncConnection, seqs: Sequence[int]) -> set[int]:
+    """Take those that nobody settled in between; on PostgreSQL another worker may have them in hand."""
+    ours: set[int] = set()
+    for start in range(0, len(seqs), _SEQS_MAX):
+        statement = (
+            select(deliveries.c.seq)
+            .where(deliveries.c.seq.in_(seqs[start : start + _SEQS_MAX]), deliveries.c.state == WAITING)
+            .with_for_update(skip_locked=True)
+        )
+        ours.update((await conn.execute(statement)).scalars())
+    return ours
+
+
+async def _mark(conn: AsyncConnection, taken: Sequence[_Read]) -> None:
+    if not taken:
+        return
+    statement = update(deliveries).where(deliveries.c.seq == bindparam("one"))
+    rows = [
+        {"one": one.seq, "state": READ if one.problem is None else UNREADABLE, "problem": one.problem} for one in taken
+    ]
+    await conn.execute(statement, rows)
+
+
+def _report(taken: Sequence[_Read], fresh: Sequence[tuple[int, Observation]]) -> Report:
+    providers = {one.seq: one.provider for one in taken}
+    return Report(
+        read=Counter((one.provider, "read" if one.problem is None else "unreadable") for one in taken),
+        unknown=Counter(one.provider for one in taken for _ in one.reading.unknown),
+        observations=[(providers[seq], seen) for seq, seen in fresh],
+    )

@@ -1,0 +1,252 @@
+"""Takes the school's roster: says what would change, and changes it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Table, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qos_monitor import due, observing
+from qos_monitor.errors import InputError
+from qos_monitor.storage.engine import upsert
+from qos_monitor.storage.rows import (
+    Values,
+    chunks,
+    class_of,
+    class_values,
+    course_of,
+    course_values,
+    enrolment_of,
+    enrolment_values,
+    is_plain,
+)
+from qos_monitor.storage.tables import class_learners, classes, courses, enrolments, verdicts, windows
+from rules.document import Problem
+from rules.span import Instant
+from rules.world import Course, Enrolment, ScheduledClass, World
+
+_TEXT_LENGTH_MAX = 200
+_PROVIDER_LENGTH_MAX = 32
+_WHOLE_MAX = 2**53
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    def as_json(self) -> dict[str, object]: ...
+
+
+_R = TypeVar("_R", bound=_Listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one roster means for one table; ``changed`` maps an id to the keys that do."""
+
+    added: tuple[str, ...]
+    changed: Mapping[str, tuple[str, ...]]
+    unchanged: int
+
+    @property
+    def ids(self) -> set[str]:
+        """All that are added or changed."""
+        return {*self.added, *self.changed}
+
+    def as_json(self) -> dict[str, object]:
+        """Write it for the answer of the roster API."""
+        changed = {row_id: list(keys) for row_id, keys in self.changed.items()}
+        return {"added": list(self.added), "changed": changed, "unchanged": self.unchanged}
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """What a roster would change."""
+
+    courses: Changes
+    enrolments: Changes
+    classes: Changes
+    before: Mapping[str, ScheduledClass]
+    """The classes that change, as they are now."""
+
+    def as_json(self) -> dict[str, object]:
+        """Write it for the answer of the roster API."""
+        return {
+            "courses": self.courses.as_json(),
+            "enrolments": self.enrolments.as_json(),
+            "classes": self.classes.as_json(),
+        }
+
+
+async def plan(conn: AsyncConnection, roster: World) -> RosterPlan:
+    """Say what would be added or changed; rows the roster does not name stay.
+
+    Raises InputError where the roster contradicts what is stored, or holds what no database can.
+    """
+    problems = [*_unstorable(roster), *await _rivals(conn, roster.enrolments)]
+    if problems:
+        raise InputError(problems)
+    known_classes = await _known_classes(conn, [row.id for row in roster.classes])
+    return RosterPlan(
+        courses=_compared(roster.courses, await _known(conn, courses, roster.courses, course_of)),
+        enrolments=_compared(
+            roster.enrolments, await _known(conn, enrolments, roster.enrolments, enrolment_of)
+        ),
+        classes=_compared(roster.classes, known_classes),
+        before=known_classes,
+    )
+
+
+async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPlan:
+    """Add and change rows, in the transaction given; answer what that was. Applying twice is applying once.
+
+    Whatever it touches is marked to be judged, and what was seen in a room whose class is new is placed.
+    """
+    planned = await plan(conn, roster)
+    dialect = conn.dialect.name
+    new_courses = [course_values(row) for row in roster.courses if row.id in planned.courses.ids]
+    new_enrolments = [enrolment_values(row) for row in roster.enrolments if row.id in planned.enrolments.ids]
+    new_classes = [row for row in roster.classes if row.id in planned.classes.ids]
+    await _put(conn, upsert(dialect, courses), new_courses)
+    await _put(conn, upsert(dialect, enrolments), new_enrolments)
+    await _put(conn, upsert(dialect, classes), [class_values(row) for row in new_classes])
+    await _put_learners(conn, new_classes)
+    before = [planned.before[row.id] for row in new_classes if row.id in planned.before]
+    await _touch(conn, planned, new_classes, before, now)
+    await observing.remap(conn, _rooms([*new_classes, *before]), now)
+    return planned
+
+
+async def _put(conn: AsyncConnection, statement: Any, rows: Sequence[Values]) -> None:  # noqa: ANN401 - two dialects
+    if rows:
+        await conn.execute(statement, rows)
+
+
+async def _put_learners(conn: AsyncConnection, rows: Sequence[ScheduledClass]) -> None:
+    for ids in chunks(row.id for row in rows):
+        await conn.execute(delete(class_learners).where(class_learners.c.class_id.in_(ids)))
+    members: list[Values] = [
+        {"class_id": row.id, "learner_id": learner} for row in rows for learner in row.learner_ids
+    ]
+    await _put(conn, class_learners.insert(), members)
+
+
+async def _touch(
+    conn: AsyncConnection,
+    planned: RosterPlan,
+    new: Sequence[ScheduledClass],
+    before: Sequence[ScheduledClass],
+    now: Instant,
+) -> None:
+    """Mark the windows of new, changed and moved classes, and the learners whose money changed."""
+    await due.touch_classes(conn, (row.id for row in new), now)
+    left_windows = {class_values(row)["window"] for row in before}
+    judged = select(windows.c.window).where(windows.c.judged_at.is_not(None))
+    for some in chunks(left_windows):
+        rows = await conn.execute(judged.where(windows.c.window.in_(some)))
+        await due.touch_windows(conn, [(window, now) for window in rows.scalars()])
+    for ids in chunks(planned.courses.changed):
+        rows = await conn.execute(select(classes.c.id).where(classes.c.course_id.in_(ids)))
+        await due.touch_classes(conn, rows.scalars(), now)
+    for ids in chunks(planned.enrolments.ids):
+        judged_learners = (
+            select(enrolments.c.learner_id)
+            .where(enrolments.c.id.in_(ids), enrolments.c.learner_id.in_(select(verdicts.c.learner_id)))
+            .distinct()
+        )
+        await due.touch_learners(conn, (await conn.execute(judged_learners)).scalars(), now)
+
+
+def _rooms(rows: Iterable[ScheduledClass]) -> Mapping[observing.Room, tuple[Instant, Instant]]:
+    spans: dict[observing.Room, tuple[Instant, Instant]] = {}
+    for row in rows:
+        if row.room_id is not None:
+            key = (row.provider, row.room_id)
+            low, high = spans.get(key, (row.starts_at, row.ends_at))
+            spans[key] = (min(low, row.starts_at), max(high, row.ends_at))
+    return spans
+
+
+def _compared(given: Sequence[_R], known: Mapping[str, _R]) -> Changes:
+    added, changed, unchanged = [], {}, 0
+    for row in given:
+        other = known.get(row.id)
+        if other is None:
+            added.append(row.id)
+        elif keys := _differing(row.as_json(), other.as_json()):
+            changed[row.id] = keys
+        else:
+            unchanged += 1
+    return Changes(tuple(added), changed, unchanged)
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(key for key in one if _unordered(key, one[key]) != _unordered(key, other[key]))
+
+
+def _unordered(key: str, value: object) -> object:
+    return sorted(value) if key == "learner_ids" and isinstance(value, list) else value
+
+
+async def _known(
+    conn: AsyncConnection, table: Table, given: Sequence[_Listed], read: Callable[[Any], _R]
+) -> Mapping[str, _R]:
+    known = {}
+    for ids in chunks(row.id for row in given):
+        for row in await conn.execute(select(table).where(table.c.id.in_(ids))):
+            known[row.id] = read(row)
+    return known
+
+
+async def _known_classes(conn: AsyncConnection, class_ids: Sequence[str]) -> Mapping[str, ScheduledClass]:
+    known = {}
+    for ids in chunks(class_ids):
+        members = defaultdict(list)
+        for row in await conn.execute(select(class_learners).where(class_learners.c.class_id.in_(ids))):
+            members[row.class_id].append(row.learner_id)
+        for row in await conn.execute(select(classes).where(classes.c.id.in_(ids))):
+            known[row.id] = class_of(row, members[row.id])
+    return known
+
+
+async def _rivals(conn: AsyncConnection, given: Sequence[Enrolment]) -> list[Problem]:
+    """Find enrolments that start together with a stored one of the same learner and course (SPEC 2)."""
+    ids = {row.id for row in given}
+    taken = set()
+    for learner_ids in chunks({row.learner_id for row in given}):
+        rows = await conn.execute(select(enrolments).where(enrolments.c.learner_id.in_(learner_ids)))
+        taken |= {(row.learner_id, row.course_id, row.starts_at) for row in rows if row.id not in ids}
+    message = "the same learner and course start at the same instant in an enrolment that is stored"
+    return [
+        Problem(f"enrolments[{index}].starts_at", message)
+        for index, row in enumerate(given)
+        if (row.learner_id, row.course_id, row.starts_at) in taken
+    ]
+
+
+def _unstorable(roster: World) -> Iterable[Problem]:
+    """Find texts too long or not plain, and numbers too large, with their path."""
+    tables: Mapping[str, Sequence[Course | Enrolment | ScheduledClass]] = {
+        "courses": roster.courses,
+        "enrolments": roster.enrolments,
+        "classes": roster.classes,
+    }
+    for table, rows in tables.items():
+        for index, row in enumerate(rows):
+            for key, value in row.as_json().items():
+                for one in value if isinstance(value, list) else [value]:
+                    if message := _wrong(key, one):
+                        yield Problem(f"{table}[{index}].{key}", message)
+
+
+def _wrong(key: str, value: object) -> str | None:
+    if isinstance(value, int | float):
+        return None if value <= _WHOLE_MAX else f"must be at most {_WHOLE_MAX}"
+    if not isinstance(value, str):
+        return None
+    length_max = _PROVIDER_LENGTH_MAX if key == "provider" else _TEXT_LENGTH_MAX
+    if is_plain(value, length_max):
+        return None
+    return f"must be at most {length_max} characters long, without NUL or half characters"

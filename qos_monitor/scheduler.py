@@ -1,0 +1,83 @@
+"""Runs the background jobs, each again and again, and lets the last run end before we stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from qos_monitor import clock, logs
+from qos_monitor.telemetry import Telemetry
+
+JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+"""The library's own defaults drop a run that is a second late, without a word (LIMITS 4)."""
+
+_DRAIN_MAX = 1000  # after so many full batches others get their turn; the next tick goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing done every tick; ``run`` answers how much there was to do.
+
+    It is run again at once as long as it answers ``full`` or more: then there is more waiting.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[int]]
+    full: int = 1
+
+
+class Scheduler:
+    """Runs jobs every ``tick_s``, none twice at the same time; a failure is logged, counted, and tried again."""
+
+    def __init__(self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._is_stopping = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB_DEFAULTS)
+        for job in jobs:
+            trigger = IntervalTrigger(seconds=tick_s, timezone=UTC)
+            self._scheduler.add_job(self._run, trigger, args=[job], id=job.name)
+
+    @property
+    def library(self) -> AsyncIOScheduler:
+        """APScheduler's own object, for the tests of its settings."""
+        return self._scheduler
+
+    def start(self) -> None:
+        """Begin; the first runs are one tick from now."""
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Start nothing more, wait for what runs, then end."""
+        self._is_stopping = True
+        self._scheduler.pause()
+        while self._running:
+            # APScheduler would cancel what runs, in the middle of a transaction or of a request to somebody
+            # else.
+            await asyncio.wait(self._running)
+        self._scheduler.shutdown(wait=False)
+
+    async def _run(self, job: Job) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+        self._running.add(task)
+        started = clock.stopwatch_s()
+        result = "failed"
+        try:
+            await self._drain(job)
+            result = "ok"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must run again at the next tick
+            logs.failure("job_failed", error, job=job.name)
+        finally:
+            self._running.discard(task)
+            self._telemetry.jobs[job.name, result].inc()
+            self._telemetry.job_seconds[(job.name,)].inc(clock.stopwatch_s() - started)
+
+    async def _drain(self, job: Job) -> None:
+        for _ in range(_DRAIN_MAX):
+            if self._is_stopping or await job.run() < job.full:
+                return
+            await asyncio.sleep(0)

@@ -1,0 +1,1 @@
+"""The front door: five steps each — find, believe, do, count, answer."""

@@ -1,0 +1,52 @@
+"""The few answers that every handler gives, and the belief in a bearer token."""
+
+import hmac
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from aiohttp import web
+
+from rules.document import Problem
+
+RETRY_AFTER_S = 2
+
+
+def as_json(value: object, status: int = 200) -> web.Response:
+    """Answer with JSON."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def wrong(problems: Iterable[Problem], status: int = 422) -> web.Response:
+    """Answer with every problem, each with the path of its key."""
+    told = [{"path": problem.path, "message": problem.message} for problem in problems]
+    return as_json({"errors": told}, status)
+
+
+def refused(message: str, status: int) -> web.Response:
+    """Answer with one problem that has no path."""
+    return wrong([Problem("", message)], status)
+
+
+def come_again(headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer 503: nothing was stored, and it is worth trying again."""
+    return web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S), **(headers or {})})
+
+
+def denied(request: web.Request, token: str | None) -> web.Response | None:
+    """Answer 401 unless the request bears the token, compared in constant time; 403 where none is configured."""
+    if token is None:
+        return refused("this door is closed: no token is configured for it", 403)
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    is_right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
+    if scheme.lower() == "bearer" and is_right:
+        return None
+    answer = refused("the bearer token is missing or wrong", 401)
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def encoded(request: web.Request) -> web.Response | None:
+    """Answer 415 to a compressed body: bytes are kept as they come, and a small one may be huge inside."""
+    if request.headers.get("Content-Encoding", "identity").lower() in {"", "identity"}:
+        return None
+    return refused("a compressed body is not taken; send it plain", 415)

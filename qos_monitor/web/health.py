@@ -1,0 +1,65 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from qos_monitor import logs
+from qos_monitor.clock import Clock
+from qos_monitor.gauges import Gauges
+from qos_monitor.telemetry import Telemetry
+from qos_monitor.web.answers import as_json
+
+LAG_S_MAX = 900.0
+_DATABASE_WAIT_S = 5
+
+
+class Health:
+    """Tells orchestrators and Prometheus how we are."""
+
+    def __init__(self, telemetry: Telemetry, gauges: Gauges, clock: Clock, stopping: Callable[[], bool]) -> None:
+        self._telemetry = telemetry
+        self._gauges = gauges
+        self._clock = clock
+        self._stopping = stopping
+        telemetry.registry.register(gauges)
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the routes into an application."""
+        app.router.add_get("/healthz", self.alive)
+        app.router.add_get("/readyz", self.ready)
+        app.router.add_get("/metrics", self.metrics)
+
+    async def alive(self, _request: web.Request) -> web.Response:
+        """Answer 200 as long as the process answers at all."""
+        return as_json({"alive": True})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Answer 200 where the database answers and judging keeps up, else 503 with what is wrong."""
+        has_database = await self._refreshed()
+        lag_s = self._gauges.lag_s()
+        problems = {
+            "stopping": self._stopping(),
+            "database": not has_database,
+            "judging_lag": has_database and lag_s > LAG_S_MAX,
+        }
+        wrong = sorted(name for name, is_wrong in problems.items() if is_wrong)
+        body = {"ready": not wrong, "problems": wrong, "judging_lag_s": lag_s}
+        return as_json(body, 503 if wrong else 200)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """Answer in Prometheus's text format; without a database the counters alone, as last read."""
+        await self._refreshed()
+        body = generate_latest(self._telemetry.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _refreshed(self) -> bool:
+        try:
+            async with asyncio.timeout(_DATABASE_WAIT_S):
+                await self._gauges.refresh(self._clock.now())
+        except Exception as trouble:  # noqa: BLE001 - any trouble of the database is the answer, not a failure
+            logs.failure("database_silent", trouble)
+            return False
+        return True

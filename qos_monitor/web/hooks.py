@@ -1,0 +1,113 @@
+"""``POST /webhooks/{provider}``: the hot path, without middleware."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import StreamReader, web
+
+from collectors.contract import Refused
+from qos_monitor import logs
+from qos_monitor.errors import QosError
+from qos_monitor.intake import Intake
+from qos_monitor.telemetry import Telemetry
+from qos_monitor.web.answers import come_again
+
+BEACON = "beacon"
+_BODY_WAIT_S = 30
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Hooks:
+    """The handlers of every webhook, the beacon's among them."""
+
+    def __init__(
+        self, intake: Intake, telemetry: Telemetry, body_bytes_max: int, beacon_origins: tuple[str, ...]
+    ) -> None:
+        self._intake = intake
+        self._telemetry = telemetry
+        self._body_bytes_max = body_bytes_max
+        self._origins = frozenset(beacon_origins)
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the routes into an application."""
+        app.router.add_post("/webhooks/{provider}", self.take)
+        app.router.add_options(f"/webhooks/{BEACON}", self.preflight)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Store one delivery and answer as its provider likes.
+
+        401 not believed · 404 not configured · 408 the body never ended · 413 too large · 503 come again.
+        A sender who hangs up after the last byte loses only the answer.
+        """
+        provider = request.match_info["provider"]
+        if not self._intake.finds(provider):
+            self._telemetry.strangers.inc()
+            return web.Response(status=404)
+        cors = self._cors(request) if provider == BEACON else _NO_HEADERS
+        try:
+            body = await self._body(request)
+        except (TimeoutError, ConnectionError, web.HTTPException):
+            return self._answer(provider, "broken_off", 408, cors)
+        if body is None:
+            return self._answer(provider, "too_large", 413, cors)
+        try:
+            answer = await self._intake.take(provider, body, request.headers)
+        except Refused as refused:
+            self._telemetry.refused(provider, refused.reason)
+            return self._answer(provider, "refused", 401, cors)
+        except QosError as error:
+            self._count(provider, "overloaded" if error.can_retry else "failed")
+            return come_again(cors)
+        except Exception as bug:  # noqa: BLE001 - a bug of ours must not make a provider drop the event (4xx)
+            logs.failure("intake_failed", bug, provider=provider)
+            self._count(provider, "failed")
+            return come_again(cors)
+        self._count(provider, "accepted")
+        return web.Response(
+            status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type, **cors}
+        )
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """Let the pages of the configured origins send beacons with a token in a header."""
+        cors = self._cors(request)
+        if not cors:
+            return web.Response(status=403)
+        allowed = {
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "authorization, content-type",
+            "Access-Control-Max-Age": "86400",
+        }
+        return web.Response(status=204, headers={**cors, **allowed})
+
+    async def _body(self, request: web.Request) -> bytes | None:
+        """Read the raw bytes; None where there are too many."""
+        length = request.content_length
+        if length is not None and length > self._body_bytes_max:
+            return None
+        async with asyncio.timeout(_BODY_WAIT_S):
+            if length is not None:
+                return await request.read()
+            return await _bounded(request.content, self._body_bytes_max)
+
+    def _cors(self, request: web.Request) -> Mapping[str, str]:
+        origin = request.headers.get("Origin")
+        if origin is None or origin not in self._origins:
+            return _NO_HEADERS
+        return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+    def _count(self, provider: str, result: str) -> None:
+        self._telemetry.deliveries[provider, result].inc()
+
+    def _answer(self, provider: str, result: str, status: int, headers: Mapping[str, str]) -> web.Response:
+        self._count(provider, result)
+        return web.Response(status=status, headers=headers)
+
+
+async def _bounded(content: StreamReader, bytes_max: int) -> bytes | None:
+    """Read a body that does not tell its length, and stop at the limit."""
+    parts = bytearray()
+    async for part in content.iter_any():
+        parts += part
+        if len(parts) > bytes_max:
+            return None
+    return bytes(parts)

@@ -1,0 +1,103 @@
+"""``POST /v1/observations`` and ``PUT /v1/roster``: what the school itself tells us; all of a request or nothing."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from collectors.contract import Delivery
+from qos_monitor import lines, logs, roster
+from qos_monitor.clock import Clock
+from qos_monitor.errors import InputError, QosError
+from qos_monitor.intake import Intake
+from qos_monitor.storage.engine import reading, writing
+from qos_monitor.telemetry import Telemetry
+from qos_monitor.web import answers
+from rules.document import Invalid, Problem
+from rules.world import World, read_roster
+
+
+class Observations:
+    """Takes lines of observations from the school's own backend."""
+
+    def __init__(self, intake: Intake, telemetry: Telemetry, clock: Clock, token: str | None) -> None:
+        self._intake = intake
+        self._clock = clock
+        self._telemetry = telemetry
+        self._token = token
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the route into an application."""
+        app.router.add_post("/v1/observations", self.take)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Check every line, then store the request as one delivery; 422 names line and key of every mistake."""
+        if denial := answers.denied(request, self._token) or answers.encoded(request):
+            return denial
+        delivery = Delivery(lines.PROVIDER, await request.read(), {}, self._clock.now())
+        try:
+            # On a thread: many thousand lines take seconds, and webhooks are waiting behind them.
+            seen = await asyncio.to_thread(lines.read, delivery.body)
+            await self._intake.keep(delivery, lines.key(delivery.body, seen))
+        except Invalid as invalid:
+            return answers.wrong(invalid.problems)
+        except QosError as error:
+            self._count("overloaded" if error.can_retry else "failed")
+            return answers.come_again()
+        self._count("accepted")
+        return answers.as_json({"accepted": len(seen)}, 202)
+
+    def _count(self, result: str) -> None:
+        self._telemetry.deliveries[lines.PROVIDER, result].inc()
+
+
+class Roster:
+    """Takes courses, enrolments and classes."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, token: str | None) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._token = token
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the route into an application."""
+        app.router.add_put("/v1/roster", self.put)
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Add and change rows, and answer what that was; ``?dry_run=1`` answers what it would be."""
+        if denial := answers.denied(request, self._token) or answers.encoded(request):
+            return denial
+        is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
+        body = await request.read()
+        try:
+            given = await asyncio.to_thread(read, body)
+            planned = await imported(self._engine, given, self._clock, is_dry=is_dry)
+        except (Invalid, InputError) as wrong:
+            return answers.wrong(wrong.problems)
+        except (SQLAlchemyError, OSError) as trouble:
+            logs.failure("roster_failed", trouble)
+            return answers.come_again()
+        return answers.as_json({"dry_run": is_dry, **planned.as_json()})
+
+
+def read(body: bytes) -> World:
+    """Read a roster from JSON. Raises Invalid with every problem."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid([Problem("", f"must be JSON in UTF-8 ({error})")]) from None
+    return read_roster(value)
+
+
+async def imported(engine: AsyncEngine, given: World, clock: Clock, *, is_dry: bool) -> roster.RosterPlan:
+    """Apply a roster in one transaction, or only say what it would change.
+
+    Raises InputError where it contradicts what is stored.
+    """
+    if is_dry:
+        async with reading(engine) as conn:
+            return await roster.plan(conn, given)
+    async with writing(engine) as conn:
+        return await roster.apply(conn, given, clock.now())
