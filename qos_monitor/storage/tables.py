@@ -277,6 +277,7 @@ claims = Table(
     Column("kind", String(16), nullable=False, doc="refund, compensation, review, supplement, withdrawal"),
     Column("amount_minor", BigInteger),
     Column("currency", String(3)),
+    Column("terms", Text, nullable=False, doc="JSON of what it asks for, whole; the body may hold it cut to fit"),
     Column("body", Text, nullable=False, doc="the exact JSON that is sent, and sent again"),
     Column(
         "state",

@@ -272,6 +272,7 @@ def _what_was_sent() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("amount_minor", sa.BigInteger()),
         sa.Column("currency", sa.String(3)),
+        sa.Column("terms", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
