@@ -74,16 +74,20 @@ class Ballot:
                 self._lost_anywhere[name] = self._lost_anywhere.get(name, 0) + lost_any
 
     def cohort(
-        self, learner_id: str, used: Iterable[str], usual: Mapping[str, Fraction], expected: int | None,
+        self,
+        left_out: str | None,
+        used: Iterable[str],
+        usual: Mapping[str, Fraction],
+        expected: int | None,
         terms: AttributionTerms,
     ) -> Cohort:
-        """Give what the others tell this learner, who used these domains."""
-        own = self.votes.get(learner_id, {})
+        """Give what the window tells one who used these domains, without the vote of the learner left out."""
+        own = self.votes.get(left_out, {}) if left_out is not None else {}
         counts = {name: count - Count(1, own[name]) if name in own else count for name, count in self.counts.items()}
         mine = [name for name in sorted({LOGIN, *used}) if dimension_of(name) in COHORT_DIMENSIONS]
         complements = {name: self._complement(name, own) for name in mine}
         found = faulty_among(counts, usual, terms)
-        reduced = {name: self._reduced(name, learner_id) for name in mine if is_access(name) and name in found}
+        reduced = {name: self._reduced(name, left_out) for name in mine if is_access(name) and name in found}
         return Cohort(counts, usual, complements, reduced, expected)
 
     def _complement(self, name: str, own: Vote) -> Count:
@@ -91,10 +95,10 @@ class Ballot:
         others = self._everybody - users
         return others - Count(1, any(own.values())) if own and name not in own else others
 
-    def _reduced(self, network: str, learner_id: str) -> dict[str, Count]:
+    def _reduced(self, network: str, left_out: str | None) -> dict[str, Count]:
         counts: dict[str, Count] = {}
         for voter, vote in self.votes.items():
-            if voter == learner_id or network in vote:
+            if voter == left_out or network in vote:
                 continue
             for name, lost in vote.items():
                 counts[name] = counts.get(name, NOBODY) + Count(1, lost)

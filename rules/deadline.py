@@ -7,7 +7,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from rules.policy import Deadlines
-from rules.span import Instant
+from rules.span import SECOND, Instant
 
 WorkingDay: TypeAlias = Callable[[date], bool]
 """Says whether a date is a working day; raises UnpublishedYear where nobody knows yet."""
@@ -28,41 +28,36 @@ class Deadline:
 
 def deadline(filed_at: Instant, terms: Deadlines, is_working_day: WorkingDay) -> Deadline:
     """Count the target and the limit of a case filed at this instant; day 0 is its day in the zone of the terms."""
-    zone = ZoneInfo(terms.zone)
-    day0 = (datetime.fromtimestamp(filed_at // 1000, UTC)).astimezone(zone).date()
-    last = day0 + timedelta(days=terms.calendar_days_max)
-    try:
-        target = _working_day(day0, terms.target_days, is_working_day)
-        limit = _working_day(day0, terms.limit_days, is_working_day)
-    except UnpublishedYear:
-        # Early on purpose: make-up weekends of a calendar nobody knows yet can bring the true day forward.
-        lead = timedelta(days=terms.provisional_lead_days)
-        target = _working_day(day0, terms.target_days, _is_weekday) - lead
-        limit = _working_day(day0, terms.limit_days, _is_weekday) - lead
-        return Deadline(min(target, last), min(limit, last), is_provisional=True)
-    return Deadline(min(target, last), min(limit, last), is_provisional=False)
+    target, target_may_move = _counted(filed_at, terms.target_days, terms, is_working_day)
+    limit, limit_may_move = _counted(filed_at, terms.limit_days, terms, is_working_day)
+    return Deadline(target, limit, is_provisional=target_may_move or limit_may_move)
 
 
 def review_deadline(filed_at: Instant, terms: Deadlines, is_working_day: WorkingDay) -> Deadline:
     """Count the one day by which a person answers a review; it is target and limit at once."""
-    brief = Deadlines(
-        zone=terms.zone,
-        target_days=terms.review_days,
-        limit_days=terms.review_days,
-        review_days=terms.review_days,
-        calendar_days_max=terms.calendar_days_max,
-        provisional_lead_days=terms.provisional_lead_days,
-    )
-    return deadline(filed_at, brief, is_working_day)
+    day, may_move = _counted(filed_at, terms.review_days, terms, is_working_day)
+    return Deadline(day, day, is_provisional=may_move)
 
 
 def _is_weekday(day: date) -> bool:
     return day.weekday() < 5
 
 
-def _working_day(day0: date, count: int, is_working_day: WorkingDay) -> date:
+def _counted(filed_at: Instant, count: int, terms: Deadlines, is_working_day: WorkingDay) -> tuple[date, bool]:
+    """Count working days from the day of filing; also say whether a calendar still to come may move the day."""
+    day0 = datetime.fromtimestamp(filed_at // SECOND, UTC).astimezone(ZoneInfo(terms.zone)).date()
+    last = day0 + timedelta(days=terms.calendar_days_max)
+    try:
+        return _working_day(day0, count, last, is_working_day), False
+    except UnpublishedYear:
+        # Early on purpose: make-up weekends of a calendar nobody knows yet can bring the true day forward.
+        early = _working_day(day0, count, last, _is_weekday) - timedelta(days=terms.provisional_lead_days)
+        return early, True
+
+
+def _working_day(day0: date, count: int, last: date, is_working_day: WorkingDay) -> date:
     day = day0
-    while count:
+    while count and day < last:
         day += timedelta(days=1)
         if is_working_day(day):
             count -= 1

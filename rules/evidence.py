@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from rules.observation import ACCESS_DIMENSION, OWN_DIMENSIONS, Fault, Kind, Observation, Vantage
+from rules.observation import ACCESS_DIMENSION, OF_A_CLASS, OWN_DIMENSIONS, Fault, Kind, Observation, Vantage
 from rules.policy import AttributionTerms, Impaired, Policy, Unusable
 from rules.span import MINUTE, SECOND, Grid, Instant, Span, united
 from rules.world import ScheduledClass
@@ -65,8 +65,8 @@ class Exit(NamedTuple):
     cause: Cause
 
 
-class Failure(NamedTuple):
-    """A ``join_failed``."""
+class Try(NamedTuple):
+    """An ``attempted`` or a ``join_failed``; an attempt seldom names a cause."""
 
     at: Instant
     cause: Cause
@@ -95,24 +95,25 @@ def cause_of(seen: Observation, own: dict[str, str], provider: str) -> Cause:
 class Evidence:
     """Everything known of one participant (or of the teachers together) in one class.
 
-    ``used`` holds the written domains of the observations, the class's provider always among them; it is empty
-    where there is no evidence at all. ``unusable``, ``impaired`` and ``covered`` are slot sets of the class.
+    ``used`` holds the written domains of the observations. ``is_seen`` says that there is evidence at all: tries
+    outside the join window are none. ``unusable``, ``impaired`` and ``covered`` are slot sets of the class.
     ``rough`` are the spans in which the last mile showed; ``is_measured`` says that a quality span meets the class.
     """
 
     entries: frozenset[Entry] = frozenset()
     exits: frozenset[Exit] = frozenset()
-    attempts: frozenset[Instant] = frozenset()
-    failures: frozenset[Failure] = frozenset()
+    attempts: frozenset[Try] = frozenset()
+    failures: frozenset[Try] = frozenset()
     used: frozenset[str] = frozenset()
     unusable: int = 0
     impaired: int = 0
     covered: int = 0
     rough: tuple[Span, ...] = ()
     is_measured: bool = False
+    is_seen: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.used)
+        return self.is_seen
 
     def __or__(self, other: "Evidence") -> "Evidence":
         """Merge: idempotent, commutative and associative."""
@@ -127,6 +128,7 @@ class Evidence:
             self.covered | other.covered,
             united(chain(self.rough, other.rough)),
             self.is_measured or other.is_measured,
+            self.is_seen or other.is_seen,
         )
 
 
@@ -157,31 +159,31 @@ class _Reader:
         self._window = Span(scheduled.starts_at - policy.time.join_window_min * MINUTE, scheduled.ends_at)
         self._entries: set[Entry] = set()
         self._exits: set[Exit] = set()
-        self._attempts: set[Instant] = set()
-        self._failures: set[Failure] = set()
+        self._attempts: set[Try] = set()
+        self._failures: set[Try] = set()
         self._used: set[str] = set()
         self._unusable = self._impaired = self._covered = 0
         self._rough: list[Span] = []
-        self._is_measured = False
+        self._is_measured = self._is_seen = False
 
     def take(self, seen: Observation) -> None:
+        if seen.kind not in OF_A_CLASS:
+            return
+        self._used.update(domain(key, value) for key, value in seen.domains.items() if key not in OWN_DIMENSIONS)
         if seen.kind in (Kind.ATTEMPTED, Kind.JOIN_FAILED) and not self._window.holds(seen.at):
             return
+        self._is_seen = True
         person = seen.participant_id or ""
         if seen.kind is Kind.ATTEMPTED:
-            self._attempts.add(seen.at)
+            self._attempts.add(Try(seen.at, self._cause(seen)))
         elif seen.kind is Kind.JOIN_FAILED:
-            self._failures.add(Failure(seen.at, self._cause(seen)))
+            self._failures.add(Try(seen.at, self._cause(seen)))
         elif seen.kind is Kind.JOINED:
             self._entries.add(Entry(seen.at, seen.source, person, seen.session or ""))
         elif seen.kind is Kind.LEFT:
             self._exits.add(Exit(seen.at, seen.source, person, seen.session or "", self._cause(seen)))
-        elif seen.kind is Kind.QUALITY:
-            self._measure(seen)
         else:
-            return
-        self._used.add(domain("provider", self._class.provider))
-        self._used.update(domain(key, value) for key, value in seen.domains.items() if key not in OWN_DIMENSIONS)
+            self._measure(seen)
 
     def _cause(self, seen: Observation) -> Cause:
         own = {
@@ -215,6 +217,7 @@ class _Reader:
             self._covered,
             united(self._rough),
             self._is_measured,
+            self._is_seen,
         )
 
 

@@ -67,8 +67,8 @@ METRICS: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 """The metrics of a quality span with the bounds of each; shares are of the span, 0 to 1."""
 
-_OF_A_CLASS = frozenset({Kind.ATTEMPTED, Kind.JOIN_FAILED, Kind.JOINED, Kind.LEFT, Kind.QUALITY})
-_OF_A_PERSON = _OF_A_CLASS | {Kind.CHECK_PASSED, Kind.CHECK_FAILED}
+OF_A_CLASS = frozenset({Kind.ATTEMPTED, Kind.JOIN_FAILED, Kind.JOINED, Kind.LEFT, Kind.QUALITY})
+_OF_A_PERSON = OF_A_CLASS | {Kind.CHECK_PASSED, Kind.CHECK_FAILED}
 _SPANNING = frozenset({Kind.QUALITY, Kind.FEED_ALIVE})
 
 
@@ -142,7 +142,7 @@ def _contradictions(seen: Observation) -> Iterable[tuple[str, str]]:
         for key in ("participant_id", "role", "vantage"):
             if getattr(seen, key) is None:
                 yield key, f"is required where kind is {kind}"
-    if kind in _OF_A_CLASS and seen.class_id is None:
+    if kind in OF_A_CLASS and seen.class_id is None:
         yield "class_id", f"is required where kind is {kind}"
     if kind in (Kind.CHECK_PASSED, Kind.CHECK_FAILED) and seen.class_id is not None:
         yield "class_id", "must be null for a check, which belongs to no class"

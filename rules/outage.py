@@ -2,12 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.evidence import LOGIN, domain
 from rules.incident import DomainWindows, incidents, recovered
-from rules.policy import OutageTerms, Policy
+from rules.policy import Policy
 from rules.record import CLASS, Anchor, ClassRecord
 from rules.span import HOUR, MINUTE, SECOND, Instant, Span, format_instant
 from rules.verdict import Verdict
@@ -58,8 +58,8 @@ class Recovery:
 class Outage:
     """A time of one learner's dead screens, joined; ``starts_at`` and ``ends_at`` are as widened by incidents.
 
-    ``owed_span`` is what was measured over firm anchors of grade A or B (a review: of any grade, doubts included);
-    None where there are none.
+    ``measured`` are its firm anchors of grade A or B, ``measured_span`` what they span, widened likewise; of a
+    review both are of any grade and with the doubts, as is ``reach``, what the outage would be with them.
     """
 
     learner_id: str
@@ -68,8 +68,9 @@ class Outage:
     placed: tuple[Placed, ...]
     answer: AnswerKind
     look_again_at: Instant | None
-    measured: tuple[Placed, ...] = ()
-    owed_span: Span | None = field(default=None)
+    measured: tuple[Placed, ...]
+    measured_span: Span | None
+    reach: Span
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
@@ -216,7 +217,7 @@ class _Fold:
             for incident in incidents(self.history.windows.get(name), self.terms):
                 if any(incident.meets(Span(item.anchor.starts_at, item.anchor.ends_at)) for item in mine):
                     before = [min(span.end, hull.start) for span in spoken if span.start < hull.start]
-                    after = [span.start for span in spoken if span.start >= hull.end]
+                    after = [max(span.start, hull.end) for span in spoken if span.end > hull.end]
                     low = min(low, max([incident.start, *before]))
                     high = max(high, min([incident.end, *after]))
         begun = [item.enrolled_at for item in placed if item.enrolled_at is not None]
@@ -254,19 +255,27 @@ class _Fold:
 
 def _answered(part: _Part, seen: _Fold, would_be: Sequence[_Part], as_of: Instant, policy: Policy) -> Outage:
     learner_id, look_again_at = seen.history.learner_id, None
-    measured = seen.measured(part, "AB")
+    measured, reach = seen.measured(part, "AB"), part.span
     doubt = next((other for other in would_be if set(part.placed) & set(other.placed)), None)
     if seen.is_owed(part, "AB"):
         answer = AnswerKind.OWED
     elif doubt is not None:
-        answer, measured = AnswerKind.REVIEW, seen.measured(doubt, "ABC")
+        answer, measured, reach = AnswerKind.REVIEW, seen.measured(doubt, "ABC"), doubt.span
     elif _is_clear(part, seen, as_of):
         answer = AnswerKind.CLEAR
     else:
         answer, look_again_at = AnswerKind.NOT_YET, _next_look(part, seen.history, as_of, policy)
     span = seen.widened(measured) if measured else None
     return Outage(
-        learner_id, part.span.start, part.span.end, part.placed, answer, look_again_at, tuple(measured), span
+        learner_id=learner_id,
+        starts_at=part.span.start,
+        ends_at=part.span.end,
+        placed=part.placed,
+        answer=answer,
+        look_again_at=look_again_at,
+        measured=tuple(measured),
+        measured_span=span,
+        reach=reach,
     )
 
 

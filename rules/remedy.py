@@ -123,11 +123,11 @@ def _of_outages(ledger: Ledger, answer: AnswerKind) -> Iterator[Case]:
 
 
 def _affected(outage: Outage, ledger: Ledger) -> list[str]:
-    """Name the enrolments with a CLASS anchor measured; of a long outage all that used one of its domains."""
-    hit = {item.enrolment_id for item in outage.measured if item.anchor.kind == CLASS and item.enrolment_id}
-    span = outage.owed_span
-    if span is not None and span.length >= ledger.policy.remedy.every_enrolment_h * HOUR:
-        names = {item.anchor.domain for item in outage.measured}
+    """Name the enrolments with a firm CLASS anchor; of a long outage all that used one of its domains."""
+    placed = {*outage.placed, *outage.measured}
+    hit = {p.enrolment_id for p in placed if p.firm_at <= ledger.as_of and p.anchor.kind == CLASS and p.enrolment_id}
+    if outage.reach.length >= ledger.policy.remedy.every_enrolment_h * HOUR:
+        names = {item.anchor.domain for item in placed}
         for_all = bool(names & {LOGIN, domain("account", ledger.learner_id)})
         hit |= {
             record.enrolment_id
@@ -139,7 +139,7 @@ def _affected(outage: Outage, ledger: Ledger) -> list[str]:
 
 def _outage_refund(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
     owed = ledger.refund_of(enrolment_id)
-    span = outage.owed_span or Span(outage.starts_at, outage.ends_at)
+    span = outage.measured_span or outage.reach
     terms = owed.terms() | {
         "outage": {"starts_at": format_instant(span.start), "ends_at": format_instant(span.end)},
         "alternatives": {
@@ -150,12 +150,12 @@ def _outage_refund(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
     }
     due = deadline(ledger.as_of, ledger.policy.deadlines, ledger.is_working_day)
     why = f"Unable to attend for {_hours(span)} in a row, at {', '.join(outage.domains)}; owed from 48 h on."
-    return _case(ledger, REFUND, enrolment_id, _lineage(outage), terms=terms, owed=owed, due=due, why=why, outage=outage)
+    return _case(ledger, REFUND, enrolment_id, _lineage(outage, ledger), terms=terms, owed=owed, due=due, why=why, outage=outage)
 
 
 def _outage_review(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
     owed = ledger.refund_of(enrolment_id)
-    span = outage.owed_span or Span(outage.starts_at, outage.ends_at)
+    span = outage.measured_span or outage.reach
     doubts = sum(item.is_doubt for item in outage.measured)
     words = sum(item.anchor.grade == "C" and not item.is_doubt for item in outage.measured)
     terms = owed.terms() | {
@@ -169,16 +169,18 @@ def _outage_review(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
         f"{_hours(span)} would be owed if {words} times seen only by the client and {doubts} classes of unknown cause "
         "counted as the platform's: a person must look."
     )
-    return _case(ledger, REVIEW, enrolment_id, _lineage(outage), terms=terms, owed=owed, due=due, why=why, outage=outage)
+    return _case(ledger, REVIEW, enrolment_id, _lineage(outage, ledger), terms=terms, owed=owed, due=due, why=why, outage=outage)
 
 
 def _is_class_of(item: Placed, enrolment_id: str) -> bool:
     return item.anchor.kind == CLASS and item.enrolment_id == enrolment_id
 
 
-def _lineage(outage: Outage) -> tuple[str, Instant]:
+def _lineage(outage: Outage, ledger: Ledger) -> tuple[str, Instant]:
+    """Name the class or check of the earliest anchor, and when it began."""
     first = outage.placed[0].anchor
-    return first.id, first.starts_at
+    begun = [record.starts_at for record in ledger.records if record.class_id == first.id]
+    return first.id, min(begun, default=first.starts_at)
 
 
 def _hours(span: Span) -> str:

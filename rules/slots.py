@@ -125,11 +125,6 @@ def _orphans(evidence: Evidence) -> Iterator[tuple[Instant, Cause]]:
         yield max(exit_.at for exit_ in exits), earliest_known((exit_.at, exit_.cause) for exit_ in exits)
 
 
-def has_stray_end(evidence: Evidence) -> bool:
-    """Say whether a session whose ``joined`` is missing ended other than by the learner's own act."""
-    return any(cause.fault is not Fault.LEARNER for _, cause in _orphans(evidence))
-
-
 def earliest_known(causes: Iterable[tuple[Instant, Cause]]) -> Cause:
     """Choose among causes: a server's before a client's, then the earliest; a tie goes to the platform's."""
     known = [(at, cause) for at, cause in causes if cause.fault is not Fault.UNKNOWN]
@@ -150,7 +145,7 @@ def shut_outs(evidence: Evidence, stays: Iterable[Session], ends_at: Instant, gr
     own_acts = [stay.span.end for stay in ended if stay.cause.fault is Fault.LEARNER]
     closers = sorted({*entered, *own_acts})
     openers = [(failure.at, failure.cause) for failure in evidence.failures]
-    openers += [(at, UNKNOWN_CAUSE) for at in evidence.attempts if not _followed(at, entered, grace_ms)]
+    openers += [(tried.at, tried.cause) for tried in evidence.attempts if not _followed(tried.at, entered, grace_ms)]
     openers += [(stay.span.end, stay.cause) for stay in ended if stay.cause.fault is not Fault.LEARNER]
     openers += [(at, cause) for at, cause in _orphans(evidence) if cause.fault is not Fault.LEARNER]
     groups: dict[Instant, list[tuple[Instant, Cause]]] = {}
@@ -218,8 +213,8 @@ def teacher_out(evidence: Evidence, teacher: SlotStates) -> int:
     began; a teacher who went and never tried again is not the platform's doing.
     """
     tried = [
-        *evidence.attempts,
-        *(failure.at for failure in evidence.failures),
+        *(tried.at for tried in evidence.attempts),
+        *(tried.at for tried in evidence.failures),
         *(entry.at for entry in evidence.entries),
     ]
     last_try = max(tried, default=None)

@@ -10,7 +10,7 @@ from rules.evidence import LOGIN, NOTHING, Evidence, domain
 from rules.past import Tally
 from rules.policy import Policy
 from rules.record import ClassRecord, record
-from rules.slots import SlotStates, has_stray_end, states, teacher_out
+from rules.slots import SlotStates, states, teacher_out
 from rules.span import DAY, MINUTE, Instant
 from rules.statistics import NOBODY, Count, State, faulty_among, is_faulty_alone, is_healthy
 from rules.verdict import Outcome, divide, find
@@ -127,9 +127,10 @@ class _Window:
         if not room.asks_others(learner_id):
             return Surroundings(feed_share=room.inputs.feed_share)
         expected = self.attendance.voters if self.is_deficit else None
-        cohort = self.ballot.cohort(
-            learner_id, room.used(learner_id), self.usual_of, expected, self.policy.attribution
-        )
+        # Whether login was faulty for one who left no trace is asked of everybody (SPEC 5.2); only 4.1-4.4 leave out.
+        left_out = learner_id if came(room.inputs.evidence.get(learner_id, NOTHING)) else None
+        used = room.used(learner_id)
+        cohort = self.ballot.cohort(left_out, used, self.usual_of, expected, self.policy.attribution)
         return Surroundings(room.others(learner_id), cohort, room.inputs.feed_share)
 
     def tallies(self) -> dict[str, Tally]:
@@ -203,8 +204,8 @@ def _lost_half(found: SlotStates, policy: Policy) -> bool:
 
 
 def came(evidence: Evidence) -> bool:
-    """Say whether the learner tried or was in: an attempt, a session, or a trace of one that ended badly."""
-    return bool(evidence.attempts or evidence.failures or evidence.entries) or has_stray_end(evidence)
+    """Say whether the learner tried or was in: an attempt or a session, be it only the end of one."""
+    return bool(evidence.attempts or evidence.failures or evidence.entries or evidence.exits)
 
 
 def used_domains(evidence: Evidence, scheduled: ScheduledClass) -> frozenset[str]:
