@@ -16,7 +16,7 @@ COLUMNS: tuple[str, ...] = ("provider", "minute", "event_id", "received_at", "he
 
 _EVENT_ID_LENGTH_MAX = 200
 _MINUTE_MAX = 2**53  # beyond this no clock ever was
-_HEADER_LENGTH_MAX = 4096
+_HEADER_LENGTH_MAX = 8192  # what aiohttp takes at most
 
 
 @dataclass(frozen=True, slots=True)

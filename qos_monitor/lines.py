@@ -28,7 +28,7 @@ class ObservationLines:
         """Name a request by its bytes. Raises Invalid where it was not checked before."""
         return key(delivery.body, read(delivery.body))
 
-    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:
+    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - named as in Collector
         """Say that it is kept."""
         return 202, b"{}", "application/json"
 

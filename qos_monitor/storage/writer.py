@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,9 +28,7 @@ class Writer:
     of ``columns``; values are str, int, bytes or None, for SQLAlchemy's types are passed by.
     """
 
-    def __init__(
-        self, engine: AsyncEngine, table: Table, columns: Sequence[str], queue_max: int = 4096
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, table: Table, columns: Sequence[str], queue_max: int = 4096) -> None:
         self._engine = engine
         self._queue_max = queue_max
         self._pending: deque[tuple[Row, asyncio.Future[None]]] = deque()
@@ -114,8 +112,7 @@ class Writer:
         connection = await self._engine.connect()
         if is_sqlite(self._engine):
             # Python then says BEGIN IMMEDIATE before the first insert: one trip to the driver's thread less.
-            pooled: Any = (await connection.get_raw_connection()).dbapi_connection
-            pooled.isolation_level = "IMMEDIATE"
+            await connection.run_sync(_isolate, "IMMEDIATE")
         return connection
 
     async def _release(self) -> None:
@@ -123,8 +120,17 @@ class Writer:
         if connection is None:
             return
         with contextlib.suppress(Exception):  # it is given up either way
-            await connection.invalidate()  # never back to the pool: its isolation is not the others'
+            if is_sqlite(self._engine):
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                await raw.rollback()
+                await connection.run_sync(_isolate, None)
+        with contextlib.suppress(Exception):
             await connection.close()
+
+
+def _isolate(connection: Connection, level: str | None) -> None:
+    pooled: Any = connection.connection.dbapi_connection
+    pooled.isolation_level = level
 
 
 def _is_trouble(error: Exception) -> bool:

@@ -2,20 +2,19 @@
 
 import asyncio
 
-import msgspec
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
-from qos_monitor import lines, logs, roster
+from qos_monitor import documents, lines, logs, roster
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError, QosError
 from qos_monitor.intake import Intake
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import answers
-from rules.document import Invalid, Problem
+from rules.document import Invalid
 from rules.world import World, read_roster
 
 
@@ -84,11 +83,7 @@ class Roster:
 
 def read(body: bytes) -> World:
     """Read a roster from JSON. Raises Invalid with every problem."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid([Problem("", f"must be JSON in UTF-8 ({error})")]) from None
-    return read_roster(value)
+    return read_roster(documents.decoded(body))
 
 
 async def imported(engine: AsyncEngine, given: World, clock: Clock, *, is_dry: bool) -> roster.RosterPlan:

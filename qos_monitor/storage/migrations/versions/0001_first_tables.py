@@ -199,8 +199,8 @@ def _what_was_judged() -> None:
         "verdicts",
         ["learner_id", "class_id"],
         unique=True,
-        sqlite_where="current",
-        postgresql_where="current",
+        sqlite_where=sa.text("current"),
+        postgresql_where=sa.text("current"),
     )
 
 

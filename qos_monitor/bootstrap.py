@@ -1,0 +1,177 @@
+"""Wires the service together, starts it, and stops it; nothing happens at import."""
+
+import asyncio
+import gc
+import signal
+from importlib.metadata import version
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy import select
+
+from collectors import registry
+from collectors.contract import Collector
+from qos_monitor import clock as clocks
+from qos_monitor import lines, logs, reading
+from qos_monitor.errors import SettingsError
+from qos_monitor.gauges import Gauges
+from qos_monitor.intake import COLUMNS, Intake
+from qos_monitor.scheduler import Job, Scheduler
+from qos_monitor.settings import Settings
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.tables import deliveries
+from qos_monitor.storage.writer import Writer
+from qos_monitor.telemetry import Telemetry
+from qos_monitor.web import app as web_app
+from qos_monitor.web.health import Health
+from qos_monitor.web.hooks import Hooks
+from qos_monitor.web.observations import Observations, Roster
+from qos_monitor.wiring import claim_jobs, claim_routes
+from rules import policy as policies
+from rules.document import Invalid
+from rules.policy import Policy
+
+READ_BATCH = 500
+_SHUTDOWN_S = 15.0
+_SILENCE_LOOKS_BACK = 100_000  # deliveries searched for each provider's last one at start
+
+
+def collectors_of(settings: Settings) -> dict[str, Collector]:
+    """Make the collectors that have secrets. Raises SettingsError where these cannot be used."""
+    secrets = {
+        "agora": settings.agora_secrets,
+        "livekit": tuple(f"{key}:{secret}" for key, secret in settings.livekit_keys.items()),
+        "beacon": settings.beacon_secrets,
+    }
+    try:
+        return registry.build(secrets)
+    except ValueError as error:
+        raise SettingsError([f"the collectors' secrets: {error}"]) from None
+
+
+def policy_of(file: Path | None) -> Policy:
+    """Load the policy in force. Raises SettingsError with every wrong key."""
+    if file is None:
+        return policies.default()
+    try:
+        return policies.load(file.read_text(encoding="utf-8"))
+    except Invalid as invalid:
+        raise SettingsError([f"{file.name}: {problem}" for problem in invalid.problems]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{file}: a policy that can be read is wanted ({type(error).__name__})"]) from None
+
+
+class Service:
+    """Everything that runs, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make the parts; touches neither the database nor the network."""
+        self._settings = settings
+        self.clock = clocks.from_setting(settings.clock_file)
+        self.policy = policy_of(settings.policy_file)
+        self.engine = storage.create(settings.database_url)
+        self._front = collectors_of(settings)
+        self._readers: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
+        self.telemetry = Telemetry(sorted(self._readers))
+        self.telemetry.built(version("qos-monitor"), self.policy.rule_version)
+        self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
+        self.intake = Intake(self._front, self._writer, self.clock)
+        self._gauges = Gauges(self.engine, self.intake.last_received)
+        self._is_stopping = False
+        self._session: aiohttp.ClientSession | None = None
+        self._scheduler: Scheduler | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Migrate, listen, and begin to work; answer the port."""
+        await storage.migrate(self.engine)
+        await self._remember()
+        self._writer.start()
+        self._session = aiohttp.ClientSession()
+        self._runner = web_app.runner(self._app(), _SHUTDOWN_S)
+        await self._runner.setup()
+        settings = self._settings
+        await web.TCPSite(self._runner, settings.host, settings.port, backlog=1024).start()
+        self._scheduler = Scheduler(self._jobs(self._session), settings.tick_s, self.telemetry)
+        self._scheduler.start()
+        port = int(self._runner.addresses[0][1])
+        logs.event("listening", host=settings.host, port=port, rule_version=self.policy.rule_version)
+        return port
+
+    async def stop(self) -> None:
+        """Accept nothing new, answer what was accepted, let running jobs end, close."""
+        self._is_stopping = True
+        logs.event("stopping")
+        if self._runner is not None:
+            await self._runner.cleanup()  # waits for handlers, and they for the writer
+        if self._scheduler is not None:
+            await self._scheduler.stop()
+        await self._writer.stop()
+        if self._session is not None:
+            await self._session.close()
+        await self.engine.dispose()
+        logs.event("stopped")
+
+    def _app(self) -> web.Application:
+        settings = self._settings
+        hooks = Hooks(self.intake, self.telemetry, settings.body_bytes_max, settings.beacon_origins)
+        groups: list[web_app.Handlers] = [
+            hooks,
+            Observations(self.intake, self.telemetry, self.clock, settings.observations_token),
+            Roster(self.engine, self.clock, settings.roster_token),
+            Health(self.telemetry, self._gauges, self.clock, lambda: self._is_stopping),
+        ]
+        bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
+        return web_app.create(groups, claim_routes(self.engine, self.clock, self.policy, settings), bytes_max)
+
+    def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
+        read = Job("read", self._read, READ_BATCH)
+        return [read, *claim_jobs(self.engine, self.clock, self.policy, self._settings, session)]
+
+    async def _read(self) -> int:
+        report = await reading.read_batch(self.engine, self._readers, self.clock.now(), READ_BATCH)
+        self.telemetry.read(report)
+        return report.count
+
+    async def _remember(self) -> None:
+        """Look up when each provider was last heard, so that a restart does not hide a silence."""
+        async with storage.reading(self.engine) as conn:
+            newest = select(deliveries.c.seq).order_by(deliveries.c.seq.desc()).limit(1).scalar_subquery()
+            for provider in self._readers:
+                statement = (
+                    select(deliveries.c.received_at)
+                    .where(deliveries.c.provider == provider, deliveries.c.seq > newest - _SILENCE_LOOKS_BACK)
+                    .order_by(deliveries.c.seq.desc())
+                    .limit(1)
+                )
+                at = (await conn.execute(statement)).scalar()
+                if at is not None:
+                    self.intake.heard(provider, at)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    service = Service(settings)
+    logs.start(settings.log_level, service.clock)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_unforeseen)
+    ended = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, ended.set)
+    try:
+        await service.start()
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked at again: 5 % of a request
+        gc.set_threshold(50_000, 20, 20)
+        await ended.wait()
+    finally:
+        await service.stop()
+
+
+def _unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        logs.failure("unforeseen", error)
+    else:
+        logs.event("unforeseen", what=str(context.get("message", "?"))[:200])

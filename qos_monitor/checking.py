@@ -1,0 +1,97 @@
+"""Tells what is configured and what is missing, before anything is started."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from qos_monitor import bootstrap
+from qos_monitor.errors import SettingsError
+from qos_monitor.settings import Settings
+from qos_monitor.storage import engine as storage
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part of the house: whether it is ready, whether the main job needs it, and words."""
+
+    part: str
+    is_ready: bool
+    is_needed: bool
+    words: str
+
+    def __str__(self) -> str:
+        mark = "ok     " if self.is_ready else "MISSING" if self.is_needed else "off    "
+        return f"{mark} {self.part}: {self.words}"
+
+
+async def findings(settings: Settings) -> list[Finding]:
+    """Look at every part; the database is opened, nothing is changed in it."""
+    return [*_sources(settings), *_doors(settings), *_claims(settings), _policy(settings), await _database(settings)]
+
+
+def is_ready(found: list[Finding]) -> bool:
+    """Say whether the main job can be done: something is seen, and somebody can be told."""
+    return all(finding.is_ready for finding in found if finding.is_needed)
+
+
+def _sources(settings: Settings) -> list[Finding]:
+    given = {
+        "agora webhooks": (bool(settings.agora_secrets), "QOS_AGORA_SECRETS"),
+        "livekit webhooks": (bool(settings.livekit_keys), "QOS_LIVEKIT_KEYS"),
+        "beacons": (bool(settings.beacon_secrets), "QOS_BEACON_SECRETS"),
+        "observations": (settings.observations_token is not None, "QOS_OBSERVATIONS_TOKEN"),
+    }
+    has_any = any(is_set for is_set, _ in given.values())
+    return [
+        Finding(part, is_set, not has_any, "taken" if is_set else f"set {name} to take them")
+        for part, (is_set, name) in given.items()
+    ]
+
+
+def _doors(settings: Settings) -> list[Finding]:
+    given = {
+        "roster": (settings.roster_token, "QOS_ROSTER_TOKEN", "PUT /v1/roster (a file can be imported without)"),
+        "cases": (settings.cases_token, "QOS_CASES_TOKEN", "/v1/cases, decisions and bundles"),
+    }
+    return [
+        Finding(part, token is not None, is_needed=False, words=f"{what}: " + ("open" if token else f"set {name}"))
+        for part, (token, name, what) in given.items()
+    ]
+
+
+def _claims(settings: Settings) -> list[Finding]:
+    has_url, has_secrets = settings.claims_url is not None, bool(settings.claims_secrets)
+    return [
+        Finding("claims, where to", has_url, is_needed=True, words="set" if has_url else "set QOS_CLAIMS_URL"),
+        Finding(
+            "claims, signed with", has_secrets, is_needed=True, words="set" if has_secrets else "set QOS_CLAIMS_SECRETS"
+        ),
+        Finding(
+            "status from the refund system",
+            bool(settings.status_secrets),
+            is_needed=False,
+            words="believed" if settings.status_secrets else "set QOS_STATUS_SECRETS",
+        ),
+    ]
+
+
+def _policy(settings: Settings) -> Finding:
+    try:
+        policy = bootstrap.policy_of(settings.policy_file)
+    except SettingsError as error:
+        return Finding("policy", is_ready=False, is_needed=True, words="; ".join(error.problems))
+    return Finding("policy", is_ready=True, is_needed=True, words=policy.rule_version)
+
+
+async def _database(settings: Settings) -> Finding:
+    engine = storage.create(settings.database_url)
+    try:
+        async with storage.reading(engine) as conn:
+            await conn.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError) as trouble:
+        words = f"does not answer ({type(trouble).__name__}); look at QOS_DATABASE_URL"
+        return Finding("database", is_ready=False, is_needed=True, words=words)
+    finally:
+        await engine.dispose()
+    return Finding("database", is_ready=True, is_needed=True, words=f"answers ({engine.dialect.name})")

@@ -1,0 +1,191 @@
+"""The command line: each command is a thin call into its room."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias
+
+import uvloop
+
+from collectors.beacon import token
+from qos_monitor import bootstrap, checking, documents, settings
+from qos_monitor import clock as clocks
+from qos_monitor.claims import bundle
+from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.errors import QosError, SettingsError
+from qos_monitor.settings import Settings
+from qos_monitor.simulation import demo
+from qos_monitor.storage import engine as storage
+from qos_monitor.web import observations
+from rules import judge, report, world
+from rules import policy as policies
+from rules.document import Invalid, Problem
+from rules.observation import Role
+from rules.span import SECOND, Instant, parse_instant
+from rules.world import World
+
+WRONG_INPUT = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; answer its exit code: 0 good, 1 not good, 2 wrong input (told on standard error)."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["demo"]:  # the demo has options of its own
+        return _run(demo.run(given[1:]))
+    options = _parser().parse_args(given)
+    try:
+        code: int = options.run(options)
+    except (Invalid, QosError) as error:
+        for problem in getattr(error, "problems", (error,)):
+            print(problem, file=sys.stderr)
+        return WRONG_INPUT
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qos-monitor", description="Settles, unasked, what learners are owed.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    configured = argparse.ArgumentParser(add_help=False)
+    configured.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; the environment goes first")
+
+    serve = commands.add_parser("serve", parents=[configured], help="run the service")
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("check", parents=[configured], help="tell what is configured and what is missing")
+    check.set_defaults(run=_check)
+    _add_judge(commands)
+    _add_token(commands, configured)
+    _add_import(commands, configured)
+    verify = commands.add_parser("verify", help="recompute a bundle of evidence, and say equal or what differs")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE")
+    verify.set_defaults(run=_verify)
+    commands.add_parser("demo", help="a school with planted faults, watched by the real service")
+    told = commands.add_parser("version", help="tell the version")
+    told.set_defaults(run=_version)
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_judge(commands: Commands) -> None:
+    judged = commands.add_parser("judge", help="judge a world file; needs no database")
+    judged.add_argument("world", type=Path, metavar="WORLD.json")
+    judged.add_argument("--as-of", metavar="T", help="the instant to judge as of, such as 2026-11-02T11:00:00Z (now)")
+    judged.add_argument("--policy", type=Path, metavar="FILE", help="a policy.toml instead of the one delivered")
+    judged.add_argument("--format", choices=("json", "text"), default="json")
+    judged.set_defaults(run=_judge)
+
+
+def _add_token(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    minted = commands.add_parser("token", parents=[configured], help="mint a beacon token for one person in one class")
+    minted.add_argument("--learner", required=True, metavar="ID", help="the person's id, as in the roster")
+    minted.add_argument("--class", required=True, metavar="ID", dest="class_id")
+    minted.add_argument("--role", choices=[role.value for role in Role], default=Role.LEARNER.value)
+    minted.add_argument("--ttl-s", type=int, default=4 * 3600, help="seconds it is good for (14400)")
+    minted.set_defaults(run=_token)
+
+
+def _add_import(commands: Commands, configured: argparse.ArgumentParser) -> None:
+    imported = commands.add_parser("import", help="take in a file")
+    kinds = imported.add_subparsers(required=True, metavar="KIND")
+    roster = kinds.add_parser("roster", parents=[configured], help="courses, enrolments and classes, as JSON")
+    roster.add_argument("file", type=Path, metavar="FILE")
+    roster.add_argument("--dry-run", action="store_true", help="only tell what would change")
+    roster.set_defaults(run=_import_roster)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return settings.load(os.environ, options.config)
+
+
+def _run(work: Coroutine[None, None, int | None]) -> int:
+    """Run to the end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work) or 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    return _run(bootstrap.serve(_settings(options)))
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        given = _settings(options)
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return 1
+    found = asyncio.run(checking.findings(given))
+    for name, value in settings.shown(given).items():
+        print(f"        {name}={value}")
+    for finding in found:
+        print(finding)
+    return 0 if checking.is_ready(found) else 1
+
+
+def _judge(options: argparse.Namespace) -> int:
+    as_of = clocks.SystemClock().now() if options.as_of is None else _instant(options.as_of)
+    policy = bootstrap.policy_of(options.policy)
+    given = world.read_world(documents.read_json(options.world))
+    judgement = judge.judge(given, as_of, policy, is_working_day_in_china)
+    if options.format == "text":
+        print(report.text(judgement))
+    else:
+        print(json.dumps(judgement.as_json(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _instant(text: str) -> Instant:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise Invalid([Problem("--as-of", str(error))]) from None
+
+
+def _token(options: argparse.Namespace) -> int:
+    given = _settings(options)
+    if not given.beacon_secrets:
+        raise SettingsError(["QOS_BEACON_SECRETS: nothing was given; the secret that signs tokens is wanted"])
+    expires_at = clocks.from_setting(given.clock_file).now() + options.ttl_s * SECOND
+    secret, role = given.beacon_secrets[0], Role(options.role)
+    try:
+        print(token.mint(secret, options.learner, options.class_id, expires_at, role))
+    except ValueError as error:
+        raise Invalid([Problem("token", str(error))]) from None
+    return 0
+
+
+def _import_roster(options: argparse.Namespace) -> int:
+    given = _settings(options)
+    roster = world.read_roster(documents.read_json(options.file))
+    planned = asyncio.run(_imported(given, roster, is_dry=options.dry_run))
+    print(json.dumps({"dry_run": options.dry_run, **planned}, indent=2, ensure_ascii=False))
+    return 0
+
+
+async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str, object]:
+    engine = storage.create(given.database_url)
+    try:
+        await storage.migrate(engine)
+        clock = clocks.from_setting(given.clock_file)
+        return (await observations.imported(engine, roster, clock, is_dry=is_dry)).as_json()
+    finally:
+        await engine.dispose()
+
+
+def _verify(options: argparse.Namespace) -> int:
+    differences = bundle.verify(documents.read_bytes(options.bundle))
+    print("\n".join(differences) or "equal: judged again, the bundle gives the same result")
+    return 1 if differences else 0
+
+
+def _version(_options: argparse.Namespace) -> int:
+    print(f"qos-monitor {version('qos-monitor')}, rules {policies.default().rule_version}")
+    return 0
