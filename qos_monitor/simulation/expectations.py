@@ -1,28 +1,23 @@
-"""What the school is owed, worked out from the plan by hand's rules: no code of `rules` has a part in it."""
+"""Every claim the refund system should get, worked out from the plan: no code of `rules` has a part in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from qos_monitor.simulation.faults import PLATFORM_CAUSES, Cause, Fate, Seat
+from qos_monitor.simulation.faults import PLATFORM_CAUSES, Cause
 from qos_monitor.simulation.plan import Plan
 from qos_monitor.simulation.school import Enrolment, Lesson
-from rules.span import DAY, HOUR
+from rules.span import HOUR
 
-_OWED_FROM, _LONG_FROM = 48 * HOUR, DAY
+_OWED_FROM = 48 * HOUR
 _FIRM_AFTER = 6 * HOUR
-_WEIGHTS = {
-    Cause.NODE: Fraction(0),
-    Cause.ACCOUNT: Fraction(0),
-    Cause.LOGIN: Fraction(0),
-    Cause.RESTART: Fraction(1, 2),
-}
+_HALF = Fraction(1, 2)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Due:
-    """One thing that is owed: money where there is an amount, else what its tier says."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One claim: money where there is an amount, else what its tier says. ``day`` is the lesson's that led to it."""
 
     learner_id: str
     enrolment_id: str
@@ -30,39 +25,48 @@ class Due:
     tier: str | None
     amount_minor: int | None
     cause: Cause
+    day: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """By what it is compared with a claim that arrived."""
+        return (self.learner_id, self.enrolment_id, self.kind, self.tier or "", self.amount_minor or 0)
 
 
-def dues(plan: Plan) -> list[Due]:
-    """List everything that is owed at the end of the play, one entry a case."""
-    return sorted(due for enrolment in plan.school.enrolments for due in _of_enrolment(plan, enrolment))
+def claims(plan: Plan) -> list[Expected]:
+    """List every claim in the order of the plan's enrolments and days."""
+    return [claim for enrolment in plan.school.enrolments for claim in _of_enrolment(plan, enrolment)]
 
 
-def _of_enrolment(plan: Plan, enrolment: Enrolment) -> Iterator[Due]:
-    lessons = plan.school.lessons_of(enrolment)
-    causes = {lesson.id: _cause(plan.fates, enrolment, lesson) for lesson in lessons}
-    for cause in (Cause.NODE, Cause.ACCOUNT, Cause.LOGIN, Cause.RESTART):
-        hit = [lesson for lesson in lessons if causes[lesson.id] is cause]
-        if hit:
-            yield _due(enrolment, cause, hit, [(lesson, causes[lesson.id]) for lesson in lessons])
+def _of_enrolment(plan: Plan, enrolment: Enrolment) -> Iterator[Expected]:
+    lessons = [
+        (lesson, plan.fates[enrolment.learner_id, lesson.id].cause) for lesson in plan.school.lessons_of(enrolment)
+    ]
+    for cause in sorted(PLATFORM_CAUSES):
+        yield from _of_cause(enrolment, cause, lessons)
 
 
-def _cause(fates: Mapping[Seat, Fate], enrolment: Enrolment, lesson: Lesson) -> Cause | None:
-    cause = fates[enrolment.learner_id, lesson.id].cause
-    return cause if cause in PLATFORM_CAUSES else None
+def _of_cause(enrolment: Enrolment, cause: Cause, lessons: Sequence[tuple[Lesson, Cause | None]]) -> Iterator[Expected]:
+    """Go through the lessons one cause hit; nobody got through between them, so they are one outage.
+
+    The first gives a lesson back (half of one where it was only cut short), another makes them a set with a bonus,
+    and the one that ends 48 h or more after the first began makes it a refund.
+    """
+    hit = [lesson for lesson, its_cause in lessons if its_cause is cause]
+    for number, lesson in enumerate(hit):
+        kind, tier, amount = _first(cause)
+        is_owed = lesson.span.end - hit[0].span.start >= _OWED_FROM
+        if is_owed:
+            kind, tier, amount = "refund", None, _amount(enrolment, lessons, lesson.span.end + _FIRM_AFTER)
+        elif number:
+            kind, tier = "supplement", "T3"
+        yield Expected(enrolment.learner_id, enrolment.id, kind, tier, amount, cause, lesson.day)
+        if is_owed:
+            return
 
 
-def _due(enrolment: Enrolment, cause: Cause, hit: Sequence[Lesson], all_: Sequence[tuple[Lesson, Cause | None]]) -> Due:
-    """Nobody got through between the lessons that one cause hit, so they are one outage."""
-    long_enough = [lesson for lesson in hit if lesson.span.end - hit[0].span.start >= _OWED_FROM]
-    if cause is Cause.RESTART:
-        kind, tier, amount = "compensation", "T1", None
-    elif long_enough:
-        filed_at = long_enough[0].span.end + _FIRM_AFTER
-        kind, tier, amount = "refund", None, _amount(enrolment, all_, filed_at)
-    else:
-        is_set = hit[-1].span.end - hit[0].span.start >= _LONG_FROM
-        kind, tier, amount = "compensation", "T3" if is_set else "T2", None
-    return Due(enrolment.learner_id, enrolment.id, kind, tier, amount, cause)
+def _first(cause: Cause) -> tuple[str, str | None, int | None]:
+    return "compensation", "T1" if cause is Cause.RESTART else "T2", None
 
 
 def _amount(enrolment: Enrolment, lessons: Sequence[tuple[Lesson, Cause | None]], filed_at: int) -> int:
@@ -71,5 +75,12 @@ def _amount(enrolment: Enrolment, lessons: Sequence[tuple[Lesson, Cause | None]]
     used = Fraction(enrolment.lessons_used_before)
     for lesson, cause in lessons:
         if lesson.span.end < filed_at:
-            used += _WEIGHTS[cause] if cause else 1
+            used += _weight(cause)
     return ceil(course.price_minor - course.price_minor * used / (course.lessons_paid + course.lessons_gift))
+
+
+def _weight(cause: Cause | None) -> Fraction:
+    """A lesson the platform failed is not used, one it cut short is half used, any other is used."""
+    if cause is Cause.RESTART:
+        return _HALF
+    return Fraction(0) if cause in PLATFORM_CAUSES else Fraction(1)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from played import KEYS, collectors, delivery, observations
 
 from qos_monitor.claims.calendar import is_working_day_in_china
-from qos_monitor.simulation.expectations import dues
+from qos_monitor.simulation.expectations import claims
 from qos_monitor.simulation.faults import SICK_NODE, Cause, Way, single_out
 from qos_monitor.simulation.plan import TICK, Plan, make
 from qos_monitor.simulation.school import DAYS, day
@@ -87,16 +87,19 @@ def _judged(plan: Plan) -> dict[tuple[str, str, str], tuple[str | None, int | No
     return found
 
 
+def _expected(plan: Plan) -> dict[tuple[str, str, str], tuple[str | None, int | None]]:
+    """Take what each enrolment is owed last; a supplement belongs to its compensation."""
+    last: dict[tuple[str, str, str], tuple[str | None, int | None]] = {}
+    for claim in claims(plan):
+        kind = "refund" if claim.kind == "refund" else "compensation"
+        last[claim.learner_id, claim.enrolment_id, kind] = (claim.tier, claim.amount_minor)
+    return last
+
+
 def test_judging_the_play_night_by_night_owes_what_the_plan_expects() -> None:
-    wanted = {(due.learner_id, due.enrolment_id, due.kind): (due.tier, due.amount_minor) for due in dues(PLAN)}
-    refunded = {key[:2] for key in wanted if key[2] == "refund"}
-    found = _judged(PLAN)
-    absorbed = {key for key in found if key[2] == "compensation" and key[:2] in refunded}
-    assert {key: value for key, value in found.items() if key not in absorbed} == wanted
+    assert _judged(PLAN) == _expected(PLAN)
 
 
 def test_another_seed_is_owed_what_its_plan_expects_too() -> None:
     plan = make(7, KEYS)
-    wanted = {(due.learner_id, due.enrolment_id): due.amount_minor for due in dues(plan) if due.kind == "refund"}
-    found = {key[:2]: value[1] for key, value in _judged(plan).items() if key[2] == "refund"}
-    assert found == wanted
+    assert _judged(plan) == _expected(plan)
