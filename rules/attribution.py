@@ -126,9 +126,7 @@ class Seen:
     """The teacher's slots that were unusable, or lost by the platform."""
 
 
-def attribute(
-    seen: Seen, room: Count, cohort: Cohort, terms: AttributionTerms
-) -> Answer:
+def attribute(seen: Seen, room: Count, cohort: Cohort, terms: AttributionTerms) -> Answer:
     """Answer for one (learner, class) with lost or impaired time: the first rule that applies."""
     answer = _by_room(seen, room, terms) or _by_teacher(seen, terms) or _by_cohort(seen, cohort, terms)
     return answer or _by_last_mile(seen, cohort, terms) or Undetermined(_unsettled(cohort, seen))

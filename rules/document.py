@@ -136,14 +136,14 @@ class Fields:
         given = self.take(key)
         return Fields({} if given is None else given, f"{self.path}.{key}".strip("."), self.problems)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """List the keys present, sorted."""
         assert isinstance(self.value, Mapping)  # noqa: S101 - made so at construction
         return sorted(map(str, self.value))
 
     def close(self) -> None:
         """Refuse whatever was not asked for."""
-        for key in self.keys():
+        for key in self.names():
             if key not in self._seen:
                 self.note(key, "is not a key of this format")
 

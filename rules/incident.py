@@ -24,8 +24,10 @@ def incidents(windows: DomainWindows | None, terms: OutageTerms) -> list[Span]:
         return found
     for start in windows.faulty:
         end = start + windows.window_ms
-        if found and start - found[-1].end <= terms.incident_gap_h * HOUR and not _any_between(
-            windows.healthy, found[-1].end, start
+        if (
+            found
+            and start - found[-1].end <= terms.incident_gap_h * HOUR
+            and not _any_between(windows.healthy, found[-1].end, start)
         ):
             found[-1] = Span(found[-1].start, end)
         else:

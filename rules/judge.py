@@ -1,21 +1,33 @@
 """The whole way as one function: a world in, a judgement out (SPEC 10)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rules.checks import checks_of
 from rules.deadline import WorkingDay
+from rules.dossier import Dossier
 from rules.evidence import NOTHING, gather
+from rules.incident import DomainWindows
 from rules.observation import Kind, Observation, Role, chosen
-from rules.outage import History, Outage, fold
+from rules.outage import Check, History, Outage, fold
 from rules.past import Past
 from rules.policy import Policy
 from rules.record import ClassRecord
 from rules.remedy import Case, Ledger, cases
-from rules.span import Instant, Span, covered, format_instant, united
-from rules.window import EXPECTED, ClassInputs, Usual, WindowJudgement, feed_share, judge_window, window_of
-from rules.world import ScheduledClass, World, by_id, enrolment_finder
+from rules.span import MINUTE, Instant, Span, covered, format_instant, united
+from rules.window import (
+    EXPECTED,
+    ClassInputs,
+    Surroundings,
+    Usual,
+    WindowJudgement,
+    feed_share,
+    judge_class,
+    judge_window,
+    window_of,
+)
+from rules.world import Enrolment, ScheduledClass, World, by_id, enrolment_finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +86,74 @@ def judge(world: World, as_of: Instant, policy: Policy, is_working_day: WorkingD
         for record in judged.records:
             records.setdefault(record.learner_id, []).append(record)
     checks = checks_of(known.observations)
+    enrolments: dict[str, list[Enrolment]] = {}
+    for row in known.enrolments:
+        enrolments.setdefault(row.learner_id, []).append(row)
+    ends = class_ends(known.classes)
     outages: list[Outage] = []
     found: list[Case] = []
-    ends = class_ends(known.classes)
     for learner_id in sorted({*records, *(set(checks) & roster_learners(known))}):
         mine = records.get(learner_id, [])
-        enrolments = {row.id: row for row in known.enrolments if row.learner_id == learner_id}
-        history = History(
-            learner_id=learner_id,
-            records=mine,
-            checks=checks.get(learner_id, ()),
-            windows={name: past.windows(name) for record in mine for name in record.used}
-            | {anchor.domain: past.windows(anchor.domain) for record in mine for anchor in record.anchors},
-            enrolled_at={row.id: row.starts_at for row in enrolments.values()},
-            class_ends=ends.get(learner_id, ()),
+        life = Life(
+            learner_id, mine, checks.get(learner_id, ()), enrolments.get(learner_id, ()), ends.get(learner_id, ())
         )
-        folded = fold(history, as_of, policy)
+        windows = {name: past.windows(name) for name in life.domains()}
+        folded, owed = settle(life, windows, as_of, policy, is_working_day)
         outages.extend(folded)
-        found.extend(cases(Ledger(learner_id, mine, folded, enrolments, as_of, policy, is_working_day)))
+        found.extend(owed)
     return judgement((r for mine in records.values() for r in mine), outages, found, as_of, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All of one learner's judged classes, checks, enrolments, and the ends of the classes scheduled."""
+
+    learner_id: str
+    records: Sequence[ClassRecord]
+    checks: Sequence[Check]
+    enrolments: Sequence[Enrolment]
+    class_ends: Sequence[Instant]
+
+    def domains(self) -> set[str]:
+        """Name every domain whose windows the outages of this learner may ask for."""
+        anchored = {anchor.domain for record in self.records for anchor in record.anchors}
+        blamed = {check.cause_domain for check in self.checks if check.cause_domain is not None}
+        return anchored | blamed
+
+
+def settle(
+    life: Life, windows: Mapping[str, DomainWindows], as_of: Instant, policy: Policy, is_working_day: WorkingDay
+) -> tuple[list[Outage], list[Case]]:
+    """Fold one learner's judged classes into outages, and find what is owed. ``windows`` are of `Life.domains`."""
+    history = History(
+        learner_id=life.learner_id,
+        records=life.records,
+        checks=life.checks,
+        windows=windows,
+        enrolled_at={row.id: row.starts_at for row in life.enrolments},
+        class_ends=life.class_ends,
+    )
+    folded = fold(history, as_of, policy)
+    enrolments = {row.id: row for row in life.enrolments}
+    return folded, cases(Ledger(life.learner_id, life.records, folded, enrolments, as_of, policy, is_working_day))
+
+
+def judge_learner(dossier: Dossier, as_of: Instant, policy: Policy, is_working_day: WorkingDay) -> Judgement:
+    """Judge one learner from a dossier: the same answer as from the whole world it was cut from."""
+    known = as_known(replace(dossier.roster, observations=dossier.observations), as_of)
+    enrolment_of = enrolment_finder(known.enrolments)
+    inputs = class_inputs(known, policy)
+    records = list(dossier.settled)
+    for row in known.classes:
+        if as_of >= row.ends_at + policy.time.provisional_after_min * MINUTE:
+            around = dossier.surroundings.get(row.id, Surroundings())
+            enrolment = enrolment_of(dossier.learner_id, row)
+            enrolment_id = None if enrolment is None else enrolment.id
+            records.append(judge_class(inputs[row.id], dossier.learner_id, around, enrolment_id, policy))
+    checks = checks_of(known.observations).get(dossier.learner_id, ())
+    life = Life(dossier.learner_id, records, checks, known.enrolments, dossier.class_ends)
+    outages, found = settle(life, dossier.windows, as_of, policy, is_working_day)
+    return judgement(records, outages, found, as_of, policy)
 
 
 def as_known(world: World, as_of: Instant) -> World:

@@ -36,6 +36,7 @@ class Refund:
         row = self.enrolment
         lessons = row.lessons_paid + row.lessons_gift
         used = plain_number(self.lessons_used)
+        left = max(row.paid_minor - row.price_refunded_minor, 0)
         return {
             "price_minor": row.price_minor,
             "paid_minor": row.paid_minor,
@@ -47,10 +48,10 @@ class Refund:
             "lessons_used_before": plain_number(row.lessons_used_before),
             "lessons_used": used,
             "classes": dict(self.weighed),
-            "left_minor": max(row.paid_minor - row.price_refunded_minor, 0),
+            "left_minor": left,
             "formula": (
                 f"ceil({row.paid_minor} - {row.price_minor} * {used} / {lessons} - {row.price_refunded_minor}), "
-                f"at least {row.contract_refund_minor or 0}, from 0 to {max(row.paid_minor - row.price_refunded_minor, 0)}"
+                f"at least {row.contract_refund_minor or 0}, from 0 to {left}"
             ),
         }
 

@@ -68,8 +68,24 @@ METRICS: Mapping[str, tuple[float, float]] = MappingProxyType(
 """The metrics of a quality span with the bounds of each; shares are of the span, 0 to 1."""
 
 OF_A_CLASS = frozenset({Kind.ATTEMPTED, Kind.JOIN_FAILED, Kind.JOINED, Kind.LEFT, Kind.QUALITY})
-_OF_A_PERSON = OF_A_CLASS | {Kind.CHECK_PASSED, Kind.CHECK_FAILED}
-_SPANNING = frozenset({Kind.QUALITY, Kind.FEED_ALIVE})
+_PERSON = ("participant_id", "role", "vantage")
+_REQUIRED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.ATTEMPTED: (*_PERSON, "class_id"),
+    Kind.JOIN_FAILED: (*_PERSON, "class_id"),
+    Kind.JOINED: (*_PERSON, "class_id", "session"),
+    Kind.LEFT: (*_PERSON, "class_id", "session"),
+    Kind.QUALITY: (*_PERSON, "class_id", "until"),
+    Kind.CHECK_PASSED: _PERSON,
+    Kind.CHECK_FAILED: _PERSON,
+    Kind.FEED_ALIVE: ("until",),
+    Kind.INCIDENT_DECLARED: (),
+    Kind.INCIDENT_CLEARED: (),
+}
+_FORBIDDEN: Mapping[Kind, tuple[str, ...]] = {
+    Kind.CHECK_PASSED: ("class_id",),
+    Kind.CHECK_FAILED: ("class_id",),
+    Kind.FEED_ALIVE: ("participant_id",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +153,13 @@ class Observation:
 
 
 def _contradictions(seen: Observation) -> Iterable[tuple[str, str]]:
-    kind = seen.kind
-    if kind in _OF_A_PERSON:
-        for key in ("participant_id", "role", "vantage"):
-            if getattr(seen, key) is None:
-                yield key, f"is required where kind is {kind}"
-    if kind in OF_A_CLASS and seen.class_id is None:
-        yield "class_id", f"is required where kind is {kind}"
-    if kind in (Kind.CHECK_PASSED, Kind.CHECK_FAILED) and seen.class_id is not None:
-        yield "class_id", "must be null for a check, which belongs to no class"
-    if kind is Kind.FEED_ALIVE and seen.participant_id is not None:
-        yield "participant_id", "must be null for feed_alive"
-    if kind in (Kind.JOINED, Kind.LEFT) and seen.session is None:
-        yield "session", f"is required where kind is {kind}"
-    if kind in _SPANNING and seen.until is None:
-        yield "until", f"is required where kind is {kind}"
-    if seen.until is not None and seen.until <= seen.at:
+    for key in _REQUIRED[seen.kind]:
+        if getattr(seen, key) is None:
+            yield key, f"is required where kind is {seen.kind}"
+    for key in _FORBIDDEN.get(seen.kind, ()):
+        if getattr(seen, key) is not None:
+            yield key, f"must be null where kind is {seen.kind}"
+    if "until" in _REQUIRED[seen.kind] and seen.until is not None and seen.until <= seen.at:
         yield "until", "must be later than at"
 
 
@@ -200,13 +207,13 @@ def _blames(fields: Fields) -> str | None:
 
 
 def _domains(fields: Fields) -> dict[str, str]:
-    domains = {key: fields.text(key) for key in fields.keys() if key in DIMENSIONS}
+    domains = {key: fields.text(key) for key in fields.names() if key in DIMENSIONS}
     fields.close()
     return domains
 
 
 def _metrics(fields: Fields) -> dict[str, float]:
-    present = [key for key in fields.keys() if key in METRICS and fields.take(key) is not None]
+    present = [key for key in fields.names() if key in METRICS and fields.take(key) is not None]
     metrics = {key: fields.number(key, *METRICS[key]) for key in present}
     for key in METRICS:
         fields.take(key)

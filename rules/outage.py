@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rules.evidence import LOGIN, domain
 from rules.incident import DomainWindows, incidents, recovered
+from rules.joining import joined
 from rules.policy import Policy
 from rules.record import CLASS, Anchor, ClassRecord
 from rules.span import HOUR, MINUTE, SECOND, Instant, Span, format_instant
@@ -174,21 +175,8 @@ class _Fold:
         return sorted((r for r in recoveries if stands(r)), key=lambda r: (r.span, not r.is_own))
 
     def _joined(self) -> list[list[Placed]]:
-        leader = list(range(len(self.placed)))
-
-        def find(index: int) -> int:
-            while leader[index] != index:
-                leader[index] = leader[leader[index]]
-                index = leader[index]
-            return index
-
-        for index, item in enumerate(self.placed):
-            for other in self._followers(index, item):
-                leader[find(other)] = find(index)
-        groups: dict[int, list[Placed]] = {}
-        for index, item in enumerate(self.placed):
-            groups.setdefault(find(index), []).append(item)
-        return list(groups.values())
+        links = ((index, other) for index, item in enumerate(self.placed) for other in self._followers(index, item))
+        return [[self.placed[index] for index in group] for group in joined(len(self.placed), links)]
 
     def _followers(self, index: int, item: Placed) -> Iterable[int]:
         """Give the later anchors joined to this one."""
@@ -222,7 +210,7 @@ class _Fold:
                     high = max(high, min([incident.end, *after]))
         begun = [item.enrolled_at for item in placed if item.enrolled_at is not None]
         if begun:
-            low = max(low, min(min(begun), hull.start))
+            low = max(low, min([hull.start, *begun]))
         return Span(low, high)
 
     @staticmethod

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rules.deadline import Deadline, WorkingDay, deadline, review_deadline
 from rules.evidence import LOGIN, domain
+from rules.joining import joined
 from rules.money import Refund, refund
 from rules.outage import AnswerKind, Outage, Placed
 from rules.policy import Policy
@@ -150,7 +151,8 @@ def _outage_refund(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
     }
     due = deadline(ledger.as_of, ledger.policy.deadlines, ledger.is_working_day)
     why = f"Unable to attend for {_hours(span)} in a row, at {', '.join(outage.domains)}; owed from 48 h on."
-    return _case(ledger, REFUND, enrolment_id, _lineage(outage, ledger), terms=terms, owed=owed, due=due, why=why, outage=outage)
+    about = _lineage(outage, ledger)
+    return _case(ledger, REFUND, enrolment_id, about, terms=terms, owed=owed, due=due, why=why, outage=outage)
 
 
 def _outage_review(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
@@ -169,7 +171,8 @@ def _outage_review(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
         f"{_hours(span)} would be owed if {words} times seen only by the client and {doubts} classes of unknown cause "
         "counted as the platform's: a person must look."
     )
-    return _case(ledger, REVIEW, enrolment_id, _lineage(outage, ledger), terms=terms, owed=owed, due=due, why=why, outage=outage)
+    about = _lineage(outage, ledger)
+    return _case(ledger, REVIEW, enrolment_id, about, terms=terms, owed=owed, due=due, why=why, outage=outage)
 
 
 def _is_class_of(item: Placed, enrolment_id: str) -> bool:
@@ -261,30 +264,16 @@ def _what(record: ClassRecord) -> str:
 
 def _linked(classes: Sequence[ClassRecord], ledger: Ledger) -> list[list[ClassRecord]]:
     """Link classes that begin close together, and those with CLASS anchors in one long outage that is not owed."""
-    leader = list(range(len(classes)))
-
-    def find(index: int) -> int:
-        while leader[index] != index:
-            index = leader[index]
-        return index
-
-    def link(one: int, other: int) -> None:
-        low, high = sorted((find(one), find(other)))
-        leader[high] = low
-
     near = ledger.policy.remedy.linked_days * DAY
-    for (index, before), (other, after) in pairwise(enumerate(classes)):
-        if after.starts_at - before.starts_at <= near:
-            link(index, other)
+    links = [
+        (index, index + 1)
+        for index, (before, after) in enumerate(pairwise(classes))
+        if after.starts_at - before.starts_at <= near
+    ]
     for outage in _long_outages(ledger):
         ids = _class_ids(outage)
-        inside = [index for index, record in enumerate(classes) if record.class_id in ids]
-        for index in inside[1:]:
-            link(inside[0], index)
-    groups: dict[int, list[ClassRecord]] = {}
-    for index, record in enumerate(classes):
-        groups.setdefault(find(index), []).append(record)
-    return list(groups.values())
+        links += pairwise(index for index, record in enumerate(classes) if record.class_id in ids)
+    return [[classes[index] for index in group] for group in joined(len(classes), links)]
 
 
 def _in_long_outage(record: ClassRecord, ledger: Ledger) -> bool:

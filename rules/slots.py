@@ -72,25 +72,26 @@ def sessions(evidence: Evidence, ends_at: Instant) -> list[Session]:
     """List the stays: each from its earliest ``joined`` to its latest ``left``, or to what closes it instead."""
     starts = _starts(evidence)
     ends = _ends(evidence, starts)
-    by_source: dict[tuple[str, str], list[Entry]] = {}
-    for entry in sorted(evidence.entries):
-        by_source.setdefault((entry.source, entry.participant_id), []).append(entry)
     stays = []
     for key, start in starts.items():
         if key in ends:
-            exits = ends[key]
-            stays.append(Session(Span(start.at, max(exit_.at for exit_ in exits)), earliest_known((exit_.at, exit_.cause) for exit_ in exits)))
-            continue
-        later = [e.at for e in by_source[start.source, start.participant_id] if e.session != start.session]
-        elsewhere = [
-            exit_.at
-            for other, exits in ends.items()
-            for exit_ in exits
-            if other[0] != start.source and exit_.participant_id == start.participant_id
-        ]
-        closing = [at for at in (*later, *elsewhere) if at > start.at]
-        stays.append(Session(Span(start.at, max(start.at, min((*closing, ends_at)))), UNKNOWN_CAUSE))
+            last = max(exit_.at for exit_ in ends[key])
+            stays.append(Session(Span(start.at, last), earliest_known((e.at, e.cause) for e in ends[key])))
+        else:
+            closes_at = min([ends_at, *_closers(start, evidence, ends)])
+            stays.append(Session(Span(start.at, max(start.at, closes_at)), UNKNOWN_CAUSE))
     return stays
+
+
+def _closers(start: Entry, evidence: Evidence, ends: dict[tuple[str, str], list[Exit]]) -> Iterator[Instant]:
+    """Give the instants that close a session without a ``left``: a new one there, or the end of one elsewhere."""
+    for entry in evidence.entries:
+        is_same_line = (entry.source, entry.participant_id) == (start.source, start.participant_id)
+        if is_same_line and entry.session != start.session and entry.at > start.at:
+            yield entry.at
+    for (source, _), exits in ends.items():
+        if source != start.source:
+            yield from (e.at for e in exits if e.participant_id == start.participant_id and e.at > start.at)
 
 
 def _starts(evidence: Evidence) -> dict[tuple[str, str], Entry]:
@@ -164,9 +165,7 @@ def _followed(at: Instant, entered: list[Instant], grace_ms: int) -> bool:
     return bisect_left(entered, at) < bisect_right(entered, at + grace_ms)
 
 
-def states(
-    evidence: Evidence, scheduled: ScheduledClass, policy: Policy, teacher_dark: int | None
-) -> SlotStates:
+def states(evidence: Evidence, scheduled: ScheduledClass, policy: Policy, teacher_dark: int | None) -> SlotStates:
     """Decide the state of every slot of this participant.
 
     ``teacher_dark`` is the set of slots in which the teacher could not be in the room (`teacher_out`); None where

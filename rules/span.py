@@ -56,7 +56,7 @@ class Span:
 
     def __post_init__(self) -> None:
         if self.end < self.start:
-            raise ValueError(f"a span ends ({format_instant(self.end)}) before it starts ({format_instant(self.start)})")
+            raise ValueError(f"a span from {format_instant(self.start)} ends before, at {format_instant(self.end)}")
 
     @property
     def length(self) -> int:

@@ -98,9 +98,7 @@ def is_faulty_alone(count: Count, usual: Fraction, terms: AttributionTerms) -> b
     return upper_tail(count.voters, count.lost, float(usual)) <= terms.faulty_tail
 
 
-def faulty_among(
-    counts: Mapping[str, Count], usual: Mapping[str, Fraction], terms: AttributionTerms
-) -> frozenset[str]:
+def faulty_among(counts: Mapping[str, Count], usual: Mapping[str, Fraction], terms: AttributionTerms) -> frozenset[str]:
     """Find the faulty domains of a window, tails adjusted over all its domains with enough voters."""
     tested = {name: count for name, count in counts.items() if count.voters >= terms.faulty_voters_min}
     outstanding = [name for name, count in tested.items() if stands_out(count, usual[name], terms)]

@@ -1,6 +1,6 @@
 """Judges the classes of one half hour together: their cohorts say whose fault a loss was (SPEC 4, 5)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -251,6 +251,8 @@ def feed_share(covered_ms: int, scheduled: ScheduledClass) -> Fraction:
     return Fraction(covered_ms, scheduled.span.length)
 
 
-def learners_of(records: Iterable[ClassRecord]) -> set[str]:
-    """Name the learners whom these records are about."""
-    return {found.learner_id for found in records}
+def judge_class(
+    inputs: ClassInputs, learner_id: str, around: Surroundings, enrolment_id: str | None, policy: Policy
+) -> ClassRecord:
+    """Judge one (learner, class) with what others told at the time."""
+    return _Room(inputs, policy).judged(learner_id, around, enrolment_id)

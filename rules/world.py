@@ -267,9 +267,7 @@ def enrolment_finder(enrolments: Iterable[Enrolment]) -> Callable[[str, Schedule
 
     def find(learner_id: str, scheduled: ScheduledClass) -> Enrolment | None:
         begun = [
-            row
-            for row in groups.get((learner_id, scheduled.course_id), ())
-            if row.starts_at <= scheduled.starts_at
+            row for row in groups.get((learner_id, scheduled.course_id), ()) if row.starts_at <= scheduled.starts_at
         ]
         return begun[-1] if begun else None
 
