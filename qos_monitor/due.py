@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qos_monitor.storage.engine import upsert
+from qos_monitor.storage.engine import insert, upsert
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import classes, learners, windows
 from rules.span import MINUTE, Instant
@@ -34,13 +34,10 @@ async def touch_classes(conn: AsyncConnection, class_ids: Iterable[str], now: In
 
 async def touch_windows(conn: AsyncConnection, due: Iterable[tuple[int, Instant]]) -> None:
     """Have windows judged at the given instants, or earlier where they are due earlier."""
-    rows = [
-        {"window": window, "due_at": due_at, "lease_until": 0, "lease_token": 0}
-        for window, due_at in sorted(due)
-    ]
+    rows = [{"window": window, "due_at": due_at, "lease_until": 0, "lease_token": 0} for window, due_at in sorted(due)]
     if not rows:
         return
-    statement = upsert(conn.dialect.name, windows, replace=())
+    statement = insert(conn.dialect.name, windows)
     new = statement.excluded.due_at
     is_later = windows.c.due_at.is_(None) | (windows.c.due_at > new)
     await conn.execute(

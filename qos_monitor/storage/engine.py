@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from alembic import command
@@ -101,20 +101,25 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await transaction.rollback()
 
 
-def upsert(
-    dialect: str, table: Table, replace: Sequence[str] | None = None
-) -> sqlite.Insert | postgresql.Insert:
+Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
+
+
+def insert(dialect: str, table: Table) -> Upsert:
+    """Begin an insert that can say ON CONFLICT; both databases speak it alike."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def upsert(dialect: str, table: Table, replace: Sequence[str] | None = None) -> Upsert:
     """Build an insert that replaces the row of the same primary key; with ``replace``, only those columns.
 
-    An empty ``replace`` leaves the existing row as it is. Both databases speak the same ON CONFLICT.
+    An empty ``replace`` leaves the existing row as it is.
     """
     keys = [column.name for column in table.primary_key]
-    names = [c.name for c in table.columns if c.name not in keys] if replace is None else list(replace)
-    statement: Any = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    names = [column.name for column in table.columns if column.name not in keys] if replace is None else replace
+    statement = insert(dialect, table)
     if not names:
-        return statement.on_conflict_do_nothing(index_elements=keys)  # type: ignore[no-any-return]
-    values = {name: statement.excluded[name] for name in names}
-    return statement.on_conflict_do_update(index_elements=keys, set_=values)  # type: ignore[no-any-return]
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in names})
 
 
 def migrations(**attributes: object) -> Config:
