@@ -207,7 +207,7 @@ def _by_cohort(seen: Seen, cohort: Cohort, terms: AttributionTerms) -> Answer | 
         return Platform(chosen, findings.told(chosen))
     without = Cohort(cohort.reduced.get(chosen, {}), cohort.usual, {}, {}, cohort.expected)
     remaining = _Findings(without, terms)
-    still = [name for name in remaining.faulty & {LOGIN, *seen.used} if not is_access(name)]
+    still = [name for name in remaining.faulty & mine if not is_access(name)]
     if still:
         narrowest = remaining.narrowest(still)
         return Platform(narrowest, f"{remaining.told(narrowest)} That is without the learners on {chosen}.")

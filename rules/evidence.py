@@ -96,7 +96,8 @@ class Evidence:
     """Everything known of one participant (or of the teachers together) in one class.
 
     ``used`` holds the written domains of the observations. ``is_seen`` says that there is evidence at all: tries
-    outside the join window are none. ``unusable``, ``impaired`` and ``covered`` are slot sets of the class.
+    outside the join window and whatever came after the class are none. ``unusable``, ``impaired`` and
+    ``covered`` are slot sets of the class.
     ``rough`` are the spans in which the last mile showed; ``is_measured`` says that a quality span meets the class.
     """
 
@@ -172,7 +173,7 @@ class _Reader:
         self._used.update(domain(key, value) for key, value in seen.domains.items() if key not in OWN_DIMENSIONS)
         if seen.kind in (Kind.ATTEMPTED, Kind.JOIN_FAILED) and not self._window.holds(seen.at):
             return
-        self._is_seen = True
+        self._is_seen |= seen.at < self._class.ends_at
         person = seen.participant_id or ""
         if seen.kind is Kind.ATTEMPTED:
             self._attempts.add(Try(seen.at, self._cause(seen)))

@@ -128,7 +128,7 @@ class _Window:
             return Surroundings(feed_share=room.inputs.feed_share)
         expected = self.attendance.voters if self.is_deficit else None
         # Whether login was faulty for one who left no trace is asked of everybody (SPEC 5.2); only 4.1-4.4 leave out.
-        left_out = learner_id if came(room.inputs.evidence.get(learner_id, NOTHING)) else None
+        left_out = learner_id if room.came(learner_id) else None
         used = room.used(learner_id)
         cohort = self.ballot.cohort(left_out, used, self.usual_of, expected, self.policy.attribution)
         return Surroundings(room.others(learner_id), cohort, room.inputs.feed_share)
@@ -183,6 +183,9 @@ class _Room:
     def used(self, learner_id: str) -> frozenset[str]:
         return used_domains(self.inputs.evidence.get(learner_id, NOTHING), self.scheduled)
 
+    def came(self, learner_id: str) -> bool:
+        return came(self.inputs.evidence.get(learner_id, NOTHING), self.scheduled)
+
     def others(self, learner_id: str) -> Count:
         """Count the other learners of the class with evidence, and those who lost half."""
         own = Count(learner_id in self.witnessed, learner_id in self.lost_half)
@@ -190,7 +193,7 @@ class _Room:
 
     def asks_others(self, learner_id: str) -> bool:
         found = self.states[learner_id]
-        return bool(found.lost or found.impaired) or not came(self.inputs.evidence.get(learner_id, NOTHING))
+        return bool(found.lost or found.impaired) or not self.came(learner_id)
 
     def judged(self, learner_id: str, around: Surroundings, enrolment_id: str | None) -> ClassRecord:
         evidence = self.inputs.evidence.get(learner_id, NOTHING)
@@ -203,9 +206,12 @@ def _lost_half(found: SlotStates, policy: Policy) -> bool:
     return grid.length(found.lost_but_by_learner) >= policy.attribution.lost_share * grid.span.length
 
 
-def came(evidence: Evidence) -> bool:
-    """Say whether the learner tried or was in: an attempt or a session, be it only the end of one."""
-    return bool(evidence.attempts or evidence.failures or evidence.entries or evidence.exits)
+def came(evidence: Evidence, scheduled: ScheduledClass) -> bool:
+    """Say whether the learner tried or was in before the class was over: an attempt, a session, or the end of one."""
+    instants = [mark.at for mark in (*evidence.attempts, *evidence.failures)]
+    instants += [mark.at for mark in evidence.entries]
+    instants += [mark.at for mark in evidence.exits]
+    return bool(instants) and min(instants) < scheduled.ends_at
 
 
 def used_domains(evidence: Evidence, scheduled: ScheduledClass) -> frozenset[str]:
@@ -241,7 +247,7 @@ def record_of(
 ) -> ClassRecord:
     """Decide the verdict and put together what it hands on."""
     login = None if around.cohort is None else login_fault(around.cohort, policy.attribution)
-    finding = find(outcome, around.feed_share, login, policy, has_come=came(outcome.evidence))
+    finding = find(outcome, around.feed_share, login, policy, has_come=came(outcome.evidence, outcome.scheduled))
     used = used_domains(outcome.evidence, outcome.scheduled)
     return record(outcome, finding, learner_id, enrolment_id, used, policy)
 
