@@ -25,23 +25,26 @@ CODES: Mapping[str, Blame] = MappingProxyType(
         **_each(PROVIDER, ("server_error",)),
         **_each(UNKNOWN, ("timeout", "network", "gateway_unreachable", "media_failed", "removed", "other")),
         # Agora Web SDK 4.x.
-        **_each(LEARNER, ("LEAVE", "PERMISSION_DENIED", "NOT_READABLE", "DEVICE_NOT_FOUND")),
-        **_each(LEARNER, ("CONSTRAINT_NOT_SATISFIED", "UID_CONFLICT", "OPERATION_ABORTED")),
+        **_each(LEARNER, ("LEAVE", "PERMISSION_DENIED", "NOT_READABLE", "DEVICE_NOT_FOUND", "UID_CONFLICT")),
         **_each(LOGIN, ("TOKEN_EXPIRE", "NO_ACTIVE_STATUS")),
         **_each(PROVIDER, ("SERVER_ERROR",)),
-        # The first covers a wrong token and an unreachable server alike; the bans are our own acts.
+        # The first covers a wrong token and an unreachable server alike; the bans are our own acts; what the
+        # device cannot do may have been too much to ask of it.
         **_each(UNKNOWN, ("CAN_NOT_GET_GATEWAY_SERVER", "CAN_NOT_GET_PROXY_SERVER", "NETWORK_TIMEOUT")),
-        **_each(UNKNOWN, ("NETWORK_ERROR", "WS_ABORT", "UID_BANNED", "IP_BANNED", "CHANNEL_BANNED")),
+        **_each(UNKNOWN, ("NETWORK_ERROR", "NETWORK_RESPONSE_ERROR", "WS_ABORT", "WS_DISCONNECT", "WS_ERR")),
+        **_each(UNKNOWN, ("OPERATION_ABORTED", "UNEXPECTED_ERROR", "UNEXPECTED_RESPONSE", "NOT_SUPPORTED")),
+        **_each(UNKNOWN, ("CONSTRAINT_NOT_SATISFIED", "WEB_SECURITY_RESTRICT")),
+        **_each(UNKNOWN, ("UID_BANNED", "IP_BANNED", "CHANNEL_BANNED")),
         # Agora native SDK: error codes (connection-changed reasons are sent as reason-8 and so on).
+        **_each(LEARNER, ("9", "reason-19")),
         **_each(LOGIN, ("101", "109", "110", "reason-6", "reason-8", "reason-9")),
         **_each(PROVIDER, ("103",)),
-        **_each(LEARNER, ("reason-19",)),
         **_each(UNKNOWN, ("17", "102", "111", "112", "123")),
         **_each(UNKNOWN, ("reason-4", "reason-7", "reason-10", "reason-13", "reason-14", "reason-16")),
         **_each(UNKNOWN, ("reason-18", "reason-20")),
-        # getUserMedia and getDisplayMedia (W3C mediacapture-streams).
-        **_each(LEARNER, ("NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError")),
-        **_each(LEARNER, ("AbortError", "SecurityError", "NotSupportedError")),
+        # getUserMedia (W3C mediacapture-streams).
+        **_each(LEARNER, ("NotAllowedError", "NotFoundError", "NotReadableError")),
+        **_each(UNKNOWN, ("OverconstrainedError", "AbortError", "SecurityError", "NotSupportedError")),
         # LiveKit clients: DisconnectReason.
         **_each(LEARNER, ("CLIENT_INITIATED", "DUPLICATE_IDENTITY")),
         **_each(PROVIDER, ("SERVER_SHUTDOWN", "STATE_MISMATCH", "MIGRATION")),

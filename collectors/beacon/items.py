@@ -103,8 +103,9 @@ def _of_event(batch: Batch, index: int, given: tuple[Kind, Object], notes: list[
 
 
 def _code(given: object) -> str | None:
-    as_number = None if isinstance(given, str) else whole(given, -(10**6), 10**6)
-    return short_text(given if as_number is None else str(as_number), CODE_MAX)
+    """Take a code; Agora's native SDKs give the same number with either sign."""
+    as_number = whole(given, -(10**6), 10**6)
+    return short_text(given if as_number is None else str(abs(as_number)), CODE_MAX)
 
 
 def _of_getstats(batch: Batch, index: int, item: Object, notes: list[str]) -> Iterable[Observation]:

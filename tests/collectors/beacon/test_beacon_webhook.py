@@ -151,6 +151,9 @@ FAULTS = [
     ("reason-8", Fault.PLATFORM, "login"),
     ("SERVER_ERROR", Fault.PLATFORM, "provider"),
     (103, Fault.PLATFORM, "provider"),
+    (9, Fault.LEARNER, None),
+    ("CONSTRAINT_NOT_SATISFIED", Fault.UNKNOWN, None),
+    ("OPERATION_ABORTED", Fault.UNKNOWN, None),
     ("CAN_NOT_GET_GATEWAY_SERVER", Fault.UNKNOWN, None),
     ("NETWORK_TIMEOUT", Fault.UNKNOWN, None),
     ("WS_ABORT", Fault.UNKNOWN, None),
@@ -169,6 +172,13 @@ def test_a_failure_carries_what_its_code_alone_tells(code: object, fault: Fault,
     assert reading.unknown == ()
 
 
+@pytest.mark.parametrize("code", [-110, "-110", 110, "110", 110.0])
+def test_agoras_numbers_may_have_either_sign(code: object) -> None:
+    (failure,) = seen({"kind": "join_failed", "at": NOON, "code": code})
+
+    assert (failure.code, failure.blames) == ("110", "login")
+
+
 @pytest.mark.parametrize("code", [None, "", [], 3.5, True, "SOLAR_FLARE", "x" * 10_000])
 def test_a_failure_with_a_new_code_is_kept_as_unknown_and_counted(code: object) -> None:
     reading = read(beacon_batch({"kind": "join_failed", "at": NOON, "code": code}))
@@ -182,7 +192,6 @@ def test_no_network_word_in_the_table_blames_anybody() -> None:
         fault is Fault.UNKNOWN
         for code, (fault, _) in CODES.items()
         if any(word in code.lower() for word in ("network", "timeout", "gateway", "abort", "unreachable"))
-        and code not in ("AbortError", "OPERATION_ABORTED")
     )
 
 

@@ -1,0 +1,68 @@
+"""What the READMEs say is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from collectors.agora.webhook import LEAVE_REASONS
+from collectors.beacon.codes import CODES, Blame
+from collectors.beacon.items import AGE_MAX, AHEAD_MAX, NOTES
+from collectors.beacon.webhook import ITEMS_MAX
+from collectors.livekit.webhook import DISCONNECT_REASONS
+from rules.observation import Fault
+from rules.span import HOUR, MINUTE
+
+ROOT = Path(__file__).parents[2] / "collectors"
+
+
+def rows(provider: str, heading: str) -> list[list[str]]:
+    """Take the cells of the table that begins with this heading."""
+    text = (ROOT / provider / "README.md").read_text()
+    table = text[text.index(heading) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+
+
+def blame(words: str) -> Blame:
+    """Read "platform, login" and the like."""
+    fault, _, dimension = words.partition(", ")
+    return Fault(fault), dimension or None
+
+
+def test_every_agora_reason_is_in_the_table_with_its_fault() -> None:
+    told = {int(row[0]): blame(row[2]) for row in rows("agora", "| leave reason |") if row[0].isdecimal()}
+
+    assert told == dict(LEAVE_REASONS)
+
+
+def test_every_livekit_reason_is_in_the_table_with_its_fault() -> None:
+    told = {}
+    for given, fault, _ in rows("livekit", "| disconnectReason |"):
+        for name in re.findall(r"[A-Z_]{6,}", given):
+            told[name] = blame(fault)[0]
+    sip = {name for number, name, _ in DISCONNECT_REASONS if 11 <= number <= 13}  # one row for all three
+
+    assert told == {name: fault for _, name, fault in DISCONNECT_REASONS if name not in sip}
+
+
+def test_every_beacon_code_is_in_the_table_with_its_fault() -> None:
+    told = {
+        code: blame(fault)
+        for fault, codes in rows("beacon", "| fault | codes |")[:-1]
+        for code in re.findall(r"`([^`]+)`", codes)
+    }
+
+    assert told == dict(CODES)
+
+
+@pytest.mark.parametrize("word", sorted(NOTES["unknown"] | NOTES["ignored"]))
+def test_every_word_of_an_item_that_could_not_be_used_is_told(word: str) -> None:
+    assert f"`{word}`" in (ROOT / "beacon" / "README.md").read_text()
+
+
+def test_the_beacons_limits_are_told() -> None:
+    text = (ROOT / "beacon" / "README.md").read_text()
+
+    assert (AGE_MAX, AHEAD_MAX) == (6 * HOUR, MINUTE)
+    assert "**6 hours before** or **1 minute after**" in text
+    assert f"at most {ITEMS_MAX}" in text
