@@ -27,7 +27,7 @@ from qos_monitor.web import app as web_app
 from qos_monitor.web.health import Health
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.observations import Observations, Roster
-from qos_monitor.wiring import claim_jobs, claim_routes
+from qos_monitor.wiring import Claims
 from rules import policy as policies
 from rules.document import Invalid
 from rules.policy import Policy
@@ -78,6 +78,7 @@ class Service:
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
         self.intake = Intake(self._front, self._writer, self.clock)
         self._gauges = Gauges(self.engine, self.intake.last_received)
+        self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry)
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
         self._scheduler: Scheduler | None = None
@@ -123,11 +124,11 @@ class Service:
             Health(self.telemetry, self._gauges, self.clock, lambda: self._is_stopping),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
-        return web_app.create(groups, claim_routes(self.engine, self.clock, self.policy, settings), bytes_max)
+        return web_app.create(groups, self._claims.routes(), bytes_max)
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)
-        return [read, *claim_jobs(self.engine, self.clock, self.policy, self._settings, session)]
+        return [read, *self._claims.jobs(session)]
 
     async def _read(self) -> int:
         report = await reading.read_batch(self.engine, self._readers, self.clock.now(), READ_BATCH)

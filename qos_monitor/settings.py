@@ -70,9 +70,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_PORT", "8080", "port to listen on; 0 takes a free one and logs it", values.port),
     Setting("QOS_PUBLIC_URL", "", "how others reach this service; links in claims begin with it", values.url),
     Setting("QOS_LOG_LEVEL", "info", "debug, info, warning or error", values.log_level),
-    Setting(
-        "QOS_CLOCK_FILE", "", "a file that holds the time instead of the machine's clock (tests)", values.path
-    ),
+    Setting("QOS_CLOCK_FILE", "", "a file that holds the time instead of the machine's clock (tests)", values.path),
     Setting("QOS_TICK_S", "1.0", "seconds between two runs of each background job", values.seconds),
     Setting("QOS_POLICY_FILE", "", "a policy.toml to use instead of the one delivered", values.path),
     _secret("QOS_AGORA_SECRETS", "NCS secrets, comma separated; any of them is believed", values.secrets),
@@ -86,16 +84,10 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_CLAIMS_SECRETS", "`whsec_…` secrets that sign claims; all of them sign", values.whsecs),
     _secret("QOS_STATUS_SECRETS", "`whsec_…` secrets the refund system signs with", values.whsecs),
     Setting("QOS_BREAKER_CLAIMS_MIN", "25", "so many claims in 24 h always pass the breaker", values.whole),
-    Setting(
-        "QOS_BREAKER_SUM_MINOR", "", "most money in 24 h, `CNY:100000,JPY:…`; none: no limit", values.sums
-    ),
+    Setting("QOS_BREAKER_SUM_MINOR", "", "most money in 24 h, `CNY:100000,JPY:…`; none: no limit", values.sums),
     Setting("QOS_BODY_BYTES_MAX", "1048576", "largest webhook taken", values.positive),
-    Setting(
-        "QOS_UPLOAD_BYTES_MAX", "33554432", "largest roster or batch of observations taken", values.positive
-    ),
-    Setting(
-        "QOS_INTAKE_QUEUE_MAX", "4096", "deliveries that may wait for the disk before 503", values.positive
-    ),
+    Setting("QOS_UPLOAD_BYTES_MAX", "33554432", "largest roster or batch of observations taken", values.positive),
+    Setting("QOS_INTAKE_QUEUE_MAX", "4096", "deliveries that may wait for the disk before 503", values.positive),
 )
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
@@ -112,6 +104,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     given = _from_file(file, problems) | _from_environ(environ, problems)
     texts = _contents(given, problems)
     read = {setting.name: _read(setting, texts.get(setting.name), problems) for setting in TABLE}
+    if read["QOS_CLAIMS_URL"] and read["QOS_CLAIMS_SECRETS"] == ():
+        problems.append("QOS_CLAIMS_SECRETS: nothing was given; a claim sent to QOS_CLAIMS_URL must be signed")
     if problems:
         raise SettingsError(sorted(problems))
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}
@@ -187,9 +181,7 @@ def shown(settings: Settings) -> Mapping[str, str]:
     for setting in TABLE:
         value = getattr(settings, setting.name.removeprefix(PREFIX).lower())
         is_set = value is not None and value not in ((), {})
-        words[setting.name] = (
-            ("set" if is_set else "not set") if setting.is_secret else _plain(value, is_set=is_set)
-        )
+        words[setting.name] = ("set" if is_set else "not set") if setting.is_secret else _plain(value, is_set=is_set)
     return MappingProxyType(words)
 
 

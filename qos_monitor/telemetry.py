@@ -15,7 +15,8 @@ from rules.span import SECOND
 
 DELIVERY_RESULTS: tuple[str, ...] = ("accepted", "refused", "too_large", "overloaded", "failed", "broken_off")
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
-JOBS: tuple[str, ...] = ("read", "judge", "relay", "reconcile")
+JOBS: tuple[str, ...] = ("read", "judge", "review", "relay", "reconcile")
+CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
 JOB_RESULTS: tuple[str, ...] = ("ok", "failed")
 MEDIA: tuple[str, ...] = ("audio", "video")
 AGE_BUCKETS_H: tuple[tuple[str, float], ...] = (
@@ -49,9 +50,7 @@ def _gauge(name: str, meaning: str, *labels: str) -> Metric:
     return Metric(name, "gauge", labels, meaning)
 
 
-DELIVERIES = _counter(
-    "qos_deliveries_total", "webhooks answered, by provider and result", "provider", "result"
-)
+DELIVERIES = _counter("qos_deliveries_total", "webhooks answered, by provider and result", "provider", "result")
 REFUSALS = _counter("qos_deliveries_refused_total", "senders not believed, and why", "provider", "reason")
 STRANGERS = _counter("qos_deliveries_unknown_provider_total", "webhooks to a provider that is not configured")
 READ = _counter(
@@ -60,23 +59,16 @@ READ = _counter(
     "provider",
     "result",
 )
-UNKNOWN_EVENTS = _counter(
-    "qos_events_unknown_total", "events a collector does not know yet; they are kept", "provider"
-)
-OBSERVATIONS = _counter(
-    "qos_observations_total", "new observations, by provider and kind", "provider", "kind"
-)
+UNKNOWN_EVENTS = _counter("qos_events_unknown_total", "events a collector does not know yet; they are kept", "provider")
+OBSERVATIONS = _counter("qos_observations_total", "new observations, by provider and kind", "provider", "kind")
 JOIN_ATTEMPTS = _counter("qos_join_attempts_total", "attempts to enter a class that were seen", "provider")
-JOIN_FAILURES = _counter(
-    "qos_join_failures_total", "attempts that ended outside, by fault", "provider", "fault"
-)
+JOIN_FAILURES = _counter("qos_join_failures_total", "attempts that ended outside, by fault", "provider", "fault")
 FROZEN = _counter("qos_frozen_seconds_total", "seconds frozen, as learners received them", "medium")
 WATCHED = _counter("qos_watched_seconds_total", "seconds whose freezing was measured", "medium")
-AV_OFFSET = Metric(
-    "qos_av_offset_milliseconds", "histogram", (), "audio ahead (+) or behind (-) of video, by span"
-)
+AV_OFFSET = Metric("qos_av_offset_milliseconds", "histogram", (), "audio ahead (+) or behind (-) of video, by span")
 JOB_RUNS = _counter("qos_job_runs_total", "runs of each background job", "job", "result")
 JOB_SECONDS = _counter("qos_job_seconds_total", "seconds each background job took", "job")
+CLAIMS_SENT = _counter("qos_claims_sent_total", "answers of the refund system to claims sent", "result")
 BUILD = Metric("qos_build_info", "info", (), "version of the program and of its rules")
 
 FEED_SILENCE = _gauge("qos_feed_silence_seconds", "since the last delivery of a provider", "provider")
@@ -85,9 +77,7 @@ WAITING_DELIVERIES = _gauge("qos_deliveries_waiting", "stored and not yet read")
 OUTBOX_DEPTH = _gauge("qos_outbox_claims", "claims ready and not yet answered")
 OUTBOX_AGE = _gauge("qos_outbox_oldest_seconds", "since the oldest claim in the outbox was made")
 OPEN_OUTAGES = _gauge("qos_learners_in_open_outage", "learners inside an open outage, by age", "age")
-LIABILITY = _gauge(
-    "qos_projected_liability_minor", "what open outages would cost today, minor units", "currency"
-)
+LIABILITY = _gauge("qos_projected_liability_minor", "what open outages would cost today, minor units", "currency")
 VERDICTS = _gauge("qos_verdicts", "verdicts in force, by kind and who is to blame", "verdict", "firm")
 CASES = _gauge("qos_cases", "cases by kind and state", "kind", "state")
 CLAIMS = _gauge("qos_claims", "claims by kind and state", "kind", "state")
@@ -95,10 +85,34 @@ OWED_MINUTES = _gauge("qos_learner_minutes_owed", "minutes of class promised to 
 DELIVERED_MINUTES = _gauge("qos_learner_minutes_delivered", "of those, minutes the platform did not fail")
 
 METRICS: tuple[Metric, ...] = (
-    DELIVERIES, REFUSALS, STRANGERS, READ, UNKNOWN_EVENTS, OBSERVATIONS, JOIN_ATTEMPTS, JOIN_FAILURES, FROZEN,
-    WATCHED, AV_OFFSET, JOB_RUNS, JOB_SECONDS, BUILD, FEED_SILENCE, JUDGING_LAG, WAITING_DELIVERIES, OUTBOX_DEPTH,
-    OUTBOX_AGE, OPEN_OUTAGES, LIABILITY, VERDICTS, CASES, CLAIMS, OWED_MINUTES, DELIVERED_MINUTES,
-)  # fmt: skip
+    DELIVERIES,
+    REFUSALS,
+    STRANGERS,
+    READ,
+    UNKNOWN_EVENTS,
+    OBSERVATIONS,
+    JOIN_ATTEMPTS,
+    JOIN_FAILURES,
+    FROZEN,
+    WATCHED,
+    AV_OFFSET,
+    JOB_RUNS,
+    JOB_SECONDS,
+    CLAIMS_SENT,
+    BUILD,
+    FEED_SILENCE,
+    JUDGING_LAG,
+    WAITING_DELIVERIES,
+    OUTBOX_DEPTH,
+    OUTBOX_AGE,
+    OPEN_OUTAGES,
+    LIABILITY,
+    VERDICTS,
+    CASES,
+    CLAIMS,
+    OWED_MINUTES,
+    DELIVERED_MINUTES,
+)
 """Every metric of ours, for the documentation and for the tests of dashboards and alerts."""
 
 
@@ -113,9 +127,9 @@ class Telemetry:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._refusals = self._declare(REFUSALS)
-        self._unknown = self._declare(UNKNOWN_EVENTS)
         self.strangers = self._declare(STRANGERS)
         self.deliveries = self._children(DELIVERIES, providers, DELIVERY_RESULTS)
+        self._unknown = self._children(UNKNOWN_EVENTS, providers)
         self.reads = self._children(READ, providers, READ_RESULTS)
         self.observations = self._children(OBSERVATIONS, providers, list(Kind))
         self.attempts = self._children(JOIN_ATTEMPTS, providers)
@@ -124,6 +138,7 @@ class Telemetry:
         self.watched = self._children(WATCHED, MEDIA)
         self.jobs = self._children(JOB_RUNS, JOBS, JOB_RESULTS)
         self.job_seconds = self._children(JOB_SECONDS, JOBS)
+        self.claims_sent = self._children(CLAIMS_SENT, CLAIM_RESULTS)
         self.av_offset = Histogram(
             AV_OFFSET.name, AV_OFFSET.meaning, buckets=AV_OFFSET_BUCKETS_MS, registry=self.registry
         )
@@ -143,9 +158,13 @@ class Telemetry:
             if key in self.reads:
                 self.reads[key].inc(count)
         for provider, count in report.unknown.items():
-            self._unknown.labels(provider).inc(count)
+            self._unknown[(provider,)].inc(count)
         for provider, seen in report.observations:
             self._seen(provider, seen)
+
+    def claim_sent(self, result: str) -> None:
+        """Count one answer of the refund system."""
+        self.claims_sent[(result,)].inc()
 
     def _seen(self, provider: str, seen: Observation) -> None:
         self.observations[provider, seen.kind].inc()

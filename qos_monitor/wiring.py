@@ -1,0 +1,107 @@
+"""Wires the rooms that judge, file and send into jobs and routes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor import filing, judging, reconciling, relay
+from qos_monitor.claims.breaker import BreakerLimits
+from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.claims.gateway import ClaimGateway
+from qos_monitor.claims.http import HttpClaimGateway
+from qos_monitor.clock import Clock
+from qos_monitor.filing import FilingOptions
+from qos_monitor.scheduler import Job
+from qos_monitor.settings import Settings
+from qos_monitor.storage.engine import writing
+from qos_monitor.telemetry import Telemetry
+from qos_monitor.web import cases
+from qos_monitor.web.cases import CasesOptions
+from rules.policy import Policy
+from rules.span import HOUR, Instant
+
+ALWAYS_FULL = 2**31
+"""A job that is never run again within one tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What judging and filing need, for as long as the service runs."""
+
+    engine: AsyncEngine
+    clock: Clock
+    policy: Policy
+    settings: Settings
+    telemetry: Telemetry
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give the routes for people and for the refund system."""
+        settings = self.settings
+        options = CasesOptions(
+            token=settings.cases_token, status_secrets=settings.status_secrets, filing=self._filing()
+        )
+        return cases.routes(self.engine, self.clock, self.policy, options)
+
+    def jobs(self, session: aiohttp.ClientSession) -> list[Job]:
+        """Give the jobs; without a place to send claims to they wait, and nothing is asked."""
+        jobs = [Job("judge", self._judged()), Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL)]
+        if self.settings.claims_url is None:
+            return jobs
+        gateway = HttpClaimGateway(session, self.settings.claims_url, self.settings.claims_secrets)
+        return [*jobs, *self._outgoing(gateway)]
+
+    def _filing(self) -> FilingOptions:
+        settings = self.settings
+        return FilingOptions(
+            is_working_day=is_working_day_in_china,
+            public_url=settings.public_url or "",
+            breaker=BreakerLimits(settings.breaker_claims_min, settings.breaker_sum_minor),
+        )
+
+    def _judged(self) -> Callable[[], Awaitable[int]]:
+        settle = filing.settler(self.policy, self._filing())
+
+        async def judge() -> int:
+            now = self.clock.now()
+            return await judging.judge_due(self.engine, self.policy, is_working_day_in_china, now, settle)
+
+        return judge
+
+    async def _reviewed(self, now: Instant) -> int:
+        async with writing(self.engine) as conn:
+            return await filing.review_due(conn, now, self.policy, self._filing())
+
+    def _outgoing(self, gateway: ClaimGateway) -> list[Job]:
+        async def relayed() -> int:
+            return await relay.send_due(self.engine, gateway, self.clock.now(), count=self.telemetry.claim_sent)
+
+        async def reconciled(now: Instant) -> int:
+            return await reconciling.ask_unsettled(self.engine, gateway, now)
+
+        return [
+            Job("relay", relayed, relay.BATCH_MAX),
+            # Each claim is asked about once a day; looking every hour spreads the questions.
+            Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL),
+        ]
+
+
+def hourly(clock: Clock, run: Callable[[Instant], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+    """Make a job that does something once an hour of our clock, the first time at once.
+
+    A run that fails is tried again at the next tick.
+    """
+    next_at: Instant | None = None
+
+    async def once() -> int:
+        nonlocal next_at
+        now = clock.now()
+        if next_at is not None and now < next_at:
+            return 0
+        done = await run(now)
+        next_at = now + HOUR
+        return done
+
+    return once
