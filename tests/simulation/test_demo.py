@@ -1,0 +1,58 @@
+"""The demo from end to end: signed webhooks become claims a refund system received, and no other."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from played import KEYS
+
+from qos_monitor.simulation.expectations import claims
+from qos_monitor.simulation.plan import make
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run the whole demo once."""
+    folder = tmp_path_factory.mktemp("demo") / "play"
+    command = [sys.executable, "-m", "qos_monitor", "demo", "--once", "--port", "0", "--folder", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False), folder
+
+
+Played = tuple[subprocess.CompletedProcess[str], Path]
+
+
+def test_the_demo_ends_well_and_says_so(played: Played) -> None:
+    result, _ = played
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "✗" not in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_claims_received_are_those_the_plan_expects_and_no_others(played: Played) -> None:
+    received = json.loads((played[1] / "claims.json").read_text(encoding="utf-8"))
+    came = sorted(
+        (one["learner_id"], one["enrolment_id"], one["kind"], one["tier"] or "", one["amount_minor"] or 0)
+        for one in received
+    )
+    assert came == sorted(claim.key for claim in claims(make(1, KEYS)))
+
+
+def test_the_evidence_of_a_claim_is_verified_from_its_file(played: Played) -> None:
+    command = [sys.executable, "-m", "qos_monitor", "verify", str(played[1] / "bundle.json")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_every_day_is_told_on_a_line_of_its_own(played: Played) -> None:
+    days = [line for line in played[0].stdout.splitlines() if " requests " in line and " Nov " in line]
+    assert len(days) == 10
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    command = [sys.executable, "-m", "qos_monitor", "demo", "--once", "--folder", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "give an empty folder" in result.stderr
+    assert (tmp_path / "thesis.txt").exists()
