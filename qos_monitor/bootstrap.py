@@ -3,17 +3,17 @@
 import asyncio
 import gc
 import signal
-from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from collectors import registry
 from collectors.contract import Collector
 from qos_monitor import clock as clocks
-from qos_monitor import lines, logs, reading
+from qos_monitor import lines, logs, reading, release
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges
 from qos_monitor.intake import COLUMNS, Intake
@@ -74,7 +74,7 @@ class Service:
         self._front = collectors_of(settings)
         self._readers: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
         self.telemetry = Telemetry(sorted(self._readers))
-        self.telemetry.built(version("qos-monitor"), self.policy.rule_version)
+        self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
         self.intake = Intake(self._front, self._writer, self.clock)
         self._gauges = Gauges(self.engine, self.intake.last_received)
@@ -151,8 +151,11 @@ class Service:
                     self.intake.heard(provider, at)
 
 
-async def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM or SIGINT."""
+async def serve(settings: Settings) -> int:
+    """Run the service until SIGTERM or SIGINT; answer 1 where it could not start.
+
+    Raises SettingsError where a file or a secret named in the settings cannot be used.
+    """
     service = Service(settings)
     logs.start(settings.log_level, service.clock)
     loop = asyncio.get_running_loop()
@@ -166,8 +169,12 @@ async def serve(settings: Settings) -> None:
         gc.freeze()  # what lives as long as the process need not be looked at again: 5 % of a request
         gc.set_threshold(50_000, 20, 20)
         await ended.wait()
+    except (OSError, SQLAlchemyError) as trouble:  # the port is taken, the database is not there
+        logs.failure("start_failed", trouble)
+        return 1
     finally:
         await service.stop()
+    return 0
 
 
 def _unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Coroutine, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
 
 import uvloop
 
 from collectors.beacon import token
-from qos_monitor import bootstrap, checking, documents, settings
+from qos_monitor import bootstrap, checking, documents, release, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims import bundle
 from qos_monitor.claims.calendar import is_working_day_in_china
@@ -187,5 +186,5 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _version(_options: argparse.Namespace) -> int:
-    print(f"qos-monitor {version('qos-monitor')}, rules {policies.default().rule_version}")
+    print(f"qos-monitor {release.version()}, rules {policies.default().rule_version}")
     return 0
