@@ -150,7 +150,7 @@ def _by_teacher(seen: Seen, terms: AttributionTerms) -> Answer | None:
     shared = (lost & seen.teacher_slots).bit_count()
     if not lost or shared < terms.teacher_share * lost.bit_count():
         return None
-    why = f"the teacher was kept out or unusable in {shared} of the {lost.bit_count()} slots this learner lost."
+    why = f"The teacher was kept out or unusable in {shared} of the {lost.bit_count()} slots this learner lost."
     return Platform(domain("teacher", seen.teacher_id), why)
 
 
@@ -246,4 +246,6 @@ def _shows_last_mile(seen: Seen, terms: AttributionTerms) -> bool:
 def _unsettled(cohort: Cohort, seen: Seen) -> str:
     counts = [cohort.counts[name].voters for name in {LOGIN, *seen.used} if name in cohort.counts]
     others = max(counts, default=0)
+    if not others:
+        return "No other learner shared a domain with this one at that time: nobody can say whose fault it was."
     return f"{others} other learners shared a domain with this one at that time; they do not tell whose fault it was."

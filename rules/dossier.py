@@ -47,7 +47,7 @@ class Dossier:
             "learner_id": self.learner_id,
             "roster": roster,
             "observations": [seen.as_json() for seen in self.observations],
-            "surroundings": {name: _surroundings_json(around) for name, around in sorted(self.surroundings.items())},
+            "surroundings": {name: surroundings_json(around) for name, around in sorted(self.surroundings.items())},
             "settled": [record.as_json() for record in self.settled],
             "class_ends": [format_instant(end) for end in self.class_ends],
             "windows": {name: _windows_json(windows) for name, windows in sorted(self.windows.items())},
@@ -65,7 +65,7 @@ def read_dossier(value: object) -> Dossier:
         learner_id=fields.text("learner_id"),
         roster=_roster(fields, problems),
         observations=tuple(_observations(fields, problems)),
-        surroundings={name: _read_surroundings(around.inner(name)) for name in around.names()},
+        surroundings={name: read_surroundings(around.inner(name)) for name in around.names()},
         settled=tuple(read_record(entry, path) for path, entry in fields.items("settled")),
         class_ends=tuple(_instants(fields, "class_ends")),
         windows={name: _read_windows(windows.inner(name)) for name in windows.names()},
@@ -112,7 +112,8 @@ def _read_windows(fields: Fields) -> DomainWindows:
     return found
 
 
-def _surroundings_json(around: Surroundings) -> dict[str, object]:
+def surroundings_json(around: Surroundings) -> dict[str, object]:
+    """Write what was counted over others."""
     return {
         "room": _count_json(around.room),
         "cohort": None if around.cohort is None else _cohort_json(around.cohort),
@@ -120,7 +121,8 @@ def _surroundings_json(around: Surroundings) -> dict[str, object]:
     }
 
 
-def _read_surroundings(fields: Fields) -> Surroundings:
+def read_surroundings(fields: Fields) -> Surroundings:
+    """Read it back; what is wrong is noted in the fields' problems."""
     cohort = None if fields.take("cohort") is None else _read_cohort(fields.inner("cohort"))
     share = None if fields.take("feed_share") is None else _fraction(fields, "feed_share")
     found = Surroundings(_read_count(fields, "room"), cohort, share)

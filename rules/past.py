@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rules.incident import DomainWindows
-from rules.policy import Policy
+from rules.policy import AttributionTerms, Policy
 from rules.span import DAY, MINUTE, Instant
 from rules.statistics import NOBODY, Count, State, usual_share
 
@@ -17,6 +17,11 @@ class Tally:
 
     count: Count
     state: State
+
+
+def absence_share(history: Count, terms: AttributionTerms) -> Fraction:
+    """Give the usual share of learners who leave no trace, at least the floor; it has no cap."""
+    return max(history.share, terms.deficit_usual_floor)
 
 
 @dataclass(slots=True)
@@ -51,7 +56,7 @@ class Past:
 
     def usual_absence(self, name: str, window: Instant) -> Fraction:
         """Give the usual share of learners who leave no trace, at least the floor."""
-        return max(self._before(name, window).share, self._policy.attribution.deficit_usual_floor)
+        return absence_share(self._before(name, window), self._policy.attribution)
 
     def _before(self, name: str, window: Instant) -> Count:
         series = self._series.get(name)

@@ -296,7 +296,8 @@ def _reasons(outcome: Outcome, by: str | None) -> Iterator[str]:
     if by == PLATFORM and name and grade in ("A", "C"):
         teller = "The server's record" if grade == "A" else "Only the client"
         yield f"{teller} puts it on {name}."
-    if outcome.answer is not None:
+    was_asked = any(loss.grade in ("B", None) for loss in outcome.losses) or outcome.states.impaired
+    if outcome.answer is not None and was_asked:
         yield outcome.answer.why
 
 

@@ -39,9 +39,7 @@ deliveries = Table(
     metadata,
     Column("seq", _SEQ, primary_key=True, autoincrement=True, doc="order of storing"),
     Column("provider", String(32), nullable=False, doc="agora, livekit, beacon, observations"),
-    Column(
-        "minute", BigInteger, nullable=False, doc="the event's own minute since 1970; 0 where it has no time"
-    ),
+    Column("minute", BigInteger, nullable=False, doc="the event's own minute since 1970; 0 where it has no time"),
     Column("event_id", String(200), nullable=False, doc="by what a retry is known"),
     Column("received_at", BigInteger, nullable=False, doc="when we received it"),
     Column("headers", Text, nullable=False, doc="JSON object of the headers kept, names in lower case"),
@@ -97,9 +95,7 @@ classes = Table(
     Column("cancelled_at", BigInteger),
     Column("cancelled_by", String(16), doc="learner, platform, mutual"),
     Column("cancelled_technical", Boolean),
-    Column(
-        "window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"
-    ),
+    Column("window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"),
     Index("ix_classes_provider_room_id", "provider", "room_id", "starts_at"),
 )
 
@@ -131,9 +127,7 @@ observations = Table(
     Column("code", Text),
     Column("domains", Text, nullable=False, doc="JSON object, dimension to value"),
     Column("metrics", Text, nullable=False, doc="JSON object, metric to number"),
-    Column(
-        "recorded_at", BigInteger, nullable=False, doc="received_at of its delivery, or as the sender says"
-    ),
+    Column("recorded_at", BigInteger, nullable=False, doc="received_at of its delivery, or as the sender says"),
     Column("delivery_seq", BigInteger, nullable=False),
     Column("room_id", String(200), doc="the provider's room; null where the source uses our class ids"),
     Column("thread", String(300), doc="see collectors.threads; null where the provider names sessions"),
@@ -143,6 +137,7 @@ observations = Table(
     Index("ix_observations_thread", "source", "thread"),
     Index("ix_observations_kind_at", "kind", "at"),
     Index("ix_observations_room", "source", "room_id", "at"),
+    Index("ix_observations_participant_id_kind", "participant_id", "kind"),
 )
 
 # --- what was judged ----------------------------------------------------------------------------------------
@@ -161,9 +156,7 @@ window_domains = Table(
     "window_domains",
     metadata,
     Column("window", BigInteger, primary_key=True),
-    Column(
-        "domain", String(250), primary_key=True, doc="dimension:value; `login`; `expected` for the deficit"
-    ),
+    Column("domain", String(250), primary_key=True, doc="dimension:value; `login`; `expected` for the deficit"),
     Column("voters", Integer, nullable=False, doc="n"),
     Column("lost", Integer, nullable=False, doc="k"),
     Column("state", String(8), nullable=False, doc="faulty, healthy, silent; every voter counted"),
@@ -180,9 +173,8 @@ verdicts = Table(
     Column("firm", Boolean, nullable=False),
     Column("body", Text, nullable=False, doc="JSON: the rules' record of this learner in this class"),
     Column("rule_version", String(64), nullable=False),
-    Column(
-        "inputs_sha256", String(64), nullable=False, doc="hash of the evidence and counts it was taken from"
-    ),
+    Column("surroundings", Text, nullable=False, doc="JSON: what was counted over others, nobody named"),
+    Column("inputs_sha256", String(64), nullable=False, doc="hash of the observations and counts it was taken from"),
     Column("valid_from", BigInteger, nullable=False, doc="the instant judged as of"),
     Column("recorded_at", BigInteger, nullable=False),
     Column("supersedes", BigInteger, doc="seq of the verdict before"),
@@ -202,9 +194,8 @@ learners = Table(
     "learners",
     metadata,
     Column("id", String(200), primary_key=True),
-    Column(
-        "look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"
-    ),
+    Column("look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"),
+    Column("settled_sha256", String(64), doc="hash of the cases and outages last handed to filing"),
 )
 
 outages = Table(
@@ -214,6 +205,7 @@ outages = Table(
     Column("starts_at", BigInteger, primary_key=True),
     Column("ends_at", BigInteger, nullable=False),
     Column("answer", String(8), nullable=False, doc="owed, not_yet, review, clear"),
+    Column("domains", Text, nullable=False, doc="|domain|domain|, to find those that one domain concerns"),
     Column("body", Text, nullable=False, doc="JSON as in SPEC 10"),
     Column(
         "projected_minor",
@@ -264,9 +256,7 @@ case_transitions = Table(
 claims = Table(
     "claims",
     metadata,
-    Column(
-        "claim_key", String(100), primary_key=True, doc="case key, or case key and the supplement's number"
-    ),
+    Column("claim_key", String(100), primary_key=True, doc="case key, or case key and the supplement's number"),
     Column("case_key", String(64), nullable=False, index=True),
     Column(
         "version",

@@ -153,6 +153,7 @@ def _what_was_seen() -> None:
     op.create_index("ix_observations_class_id_participant_id", "observations", ["class_id", "participant_id"])
     op.create_index("ix_observations_kind_at", "observations", ["kind", "at"])
     op.create_index("ix_observations_room", "observations", ["source", "room_id", "at"])
+    op.create_index("ix_observations_participant_id_kind", "observations", ["participant_id", "kind"])
     op.create_index("ix_observations_thread", "observations", ["source", "thread"])
 
 
@@ -186,6 +187,7 @@ def _what_was_judged() -> None:
         sa.Column("firm", sa.Boolean(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("rule_version", sa.String(64), nullable=False),
+        sa.Column("surroundings", sa.Text(), nullable=False),
         sa.Column("inputs_sha256", sa.String(64), nullable=False),
         sa.Column("valid_from", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
@@ -209,6 +211,7 @@ def _whose_outages() -> None:
         "learners",
         sa.Column("id", sa.String(200), nullable=False),
         sa.Column("look_again_at", sa.BigInteger()),
+        sa.Column("settled_sha256", sa.String(64)),
         sa.PrimaryKeyConstraint("id", name="pk_learners"),
     )
     op.create_index("ix_learners_look_again_at", "learners", ["look_again_at"])
@@ -218,6 +221,7 @@ def _whose_outages() -> None:
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
         sa.Column("answer", sa.String(8), nullable=False),
+        sa.Column("domains", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("projected_minor", sa.BigInteger(), nullable=False),
         sa.Column("projected_currency", sa.String(3)),

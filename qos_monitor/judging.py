@@ -1,0 +1,143 @@
+"""Windows that are due become verdicts; learners that are due become outages and cases."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy import case, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from qos_monitor import due, folding, verdict_book, window_book
+from qos_monitor.storage.engine import reading, writing
+from qos_monitor.storage.tables import learners, windows
+from rules.deadline import WorkingDay
+from rules.dossier import Dossier
+from rules.outage import Outage
+from rules.policy import Policy
+from rules.remedy import Case
+from rules.span import MINUTE, Instant
+from rules.window import judge_window
+
+CLAIM: int = 5 * MINUTE
+"""A window or learner taken up is due again after this if we die before it is done."""
+
+WINDOWS_MAX = 50
+LEARNERS_MAX = 100
+
+Settle: TypeAlias = Callable[
+    [AsyncConnection, str, Sequence[Case], Sequence[Outage], Dossier, Instant], Awaitable[None]
+]
+"""Files what was found of one learner, in the transaction given (`filing.settler`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every judgement needs and none changes."""
+
+    policy: Policy
+    is_working_day: WorkingDay
+
+
+async def judge_due(
+    engine: AsyncEngine, policy: Policy, is_working_day: WorkingDay, now: Instant, settle: Settle
+) -> int:
+    """Judge the windows due at ``now``, oldest first, then the learners due; answer how many of both.
+
+    Each window and each batch of learners is one transaction. Whatever is touched meanwhile, or was in hand when
+    we died, is due again; doing it twice changes nothing.
+    """
+    terms = Terms(policy, is_working_day)
+    done = 0
+    for number in await _due_windows(engine, now):
+        done += await _judge(engine, number, terms, now)
+    return done + await _fold(engine, terms, now, settle)
+
+
+async def _due_windows(engine: AsyncEngine, now: Instant) -> Sequence[int]:
+    statement = select(windows.c.window).where(windows.c.due_at <= now).order_by(windows.c.window).limit(WINDOWS_MAX)
+    async with reading(engine) as conn:
+        return (await conn.execute(statement)).scalars().all()
+
+
+async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -> int:
+    token = await _claim(engine, number, now)
+    if token is None:
+        return 0
+    async with reading(engine) as conn:
+        inputs = await window_book.load(conn, number, now, terms.policy)
+    judged = await asyncio.to_thread(judge_window, inputs.classes, inputs.usual, inputs.enrolment_of, now, terms.policy)
+    async with writing(engine) as conn:
+        next_at = await window_book.next_due(conn, number, now, terms.policy)
+        if not await _release(conn, number, token, now, next_at):
+            return 0  # somebody else took it up when our claim ran out; theirs is the judgement
+        touched = await verdict_book.supersede(conn, number, inputs, judged, terms.policy, now)
+        touched |= await window_book.tally(conn, number, judged.tallies, terms.policy, now)
+        await due.touch_learners(conn, touched, now)
+    return 1
+
+
+async def _claim(engine: AsyncEngine, number: int, now: Instant) -> int | None:
+    """Take a window up; None where another worker was faster."""
+    statement = (
+        update(windows)
+        .where(windows.c.window == number, windows.c.due_at <= now)
+        .values(due_at=now + CLAIM, lease_until=now + CLAIM, lease_token=windows.c.lease_token + 1)
+        .returning(windows.c.lease_token)
+    )
+    async with writing(engine) as conn:
+        token: int | None = (await conn.execute(statement)).scalar()
+        return token
+
+
+async def _release(conn: AsyncConnection, number: int, token: int, now: Instant, next_at: Instant | None) -> bool:
+    """Put a window back, due when it next has something to say; a touch in between keeps it due now."""
+    is_untouched = windows.c.due_at == windows.c.lease_until
+    statement = (
+        update(windows)
+        .where(windows.c.window == number, windows.c.lease_token == token)
+        .values(due_at=case((is_untouched, next_at), else_=windows.c.due_at), judged_at=now, lease_until=0)
+        .returning(windows.c.window)
+    )
+    return (await conn.execute(statement)).scalar() is not None
+
+
+async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle) -> int:
+    ids = await _claim_learners(engine, now)
+    if not ids:
+        return 0
+    async with reading(engine) as conn:
+        lives = await folding.load(conn, ids, terms.policy, now)
+    folded = await asyncio.to_thread(folding.fold, lives, terms.policy, terms.is_working_day, now)
+    async with writing(engine) as conn:
+        for one in folded:
+            await folding.store(conn, one, now, settle)
+            await _release_learner(conn, one.life.learner_id, now, one.next_at)
+    return len(ids)
+
+
+async def _claim_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
+    is_due = learners.c.look_again_at <= now
+    chosen = select(learners.c.id).where(is_due).order_by(learners.c.look_again_at, learners.c.id).limit(LEARNERS_MAX)
+    async with reading(engine) as conn:
+        ids = (await conn.execute(chosen)).scalars().all()
+    if not ids:
+        return ()
+    statement = (
+        update(learners)
+        .where(learners.c.id.in_(ids), learners.c.look_again_at <= now)
+        .values(look_again_at=now + CLAIM)
+        .returning(learners.c.id)
+    )
+    async with writing(engine) as conn:
+        return sorted((await conn.execute(statement)).scalars().all())
+
+
+async def _release_learner(conn: AsyncConnection, learner_id: str, now: Instant, next_at: Instant | None) -> None:
+    is_untouched = or_(learners.c.look_again_at == now + CLAIM, learners.c.look_again_at.is_(None))
+    statement = (
+        update(learners)
+        .where(learners.c.id == learner_id)
+        .values(look_again_at=case((is_untouched, next_at), else_=learners.c.look_again_at))
+    )
+    await conn.execute(statement)

@@ -1,0 +1,124 @@
+"""Verdicts as they are kept: never edited, only superseded."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Result, Row, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qos_monitor.storage.rows import canonical, chunks
+from qos_monitor.storage.tables import verdicts
+from qos_monitor.window_book import WindowInputs
+from rules.dossier import surroundings_json
+from rules.observation import Observation, Role
+from rules.policy import Policy
+from rules.record import ClassRecord, read_record
+from rules.span import Instant
+from rules.window import Surroundings, WindowJudgement
+
+_Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVerdict:
+    """A verdict in force, with what was counted over others for it."""
+
+    record: ClassRecord
+    surroundings: object
+    """JSON value, as `rules.dossier` writes it."""
+
+
+async def supersede(
+    conn: AsyncConnection,
+    number: int,
+    inputs: WindowInputs,
+    judged: WindowJudgement,
+    policy: Policy,
+    now: Instant,
+) -> set[str]:
+    """Put a window's verdicts in the place of those that differ; answer the learners whom that touches.
+
+    A verdict that only becomes firm is a new one too. One whose class or learner left the window is retired.
+    """
+    found = {(record.learner_id, record.class_id): record for record in judged.records}
+    known = await _in_force(conn, number, {class_id for _, class_id in found})
+    rows = []
+    gone = {pair: row.seq for pair, row in known.items() if pair not in found}
+    for pair, record in found.items():
+        around = judged.surroundings.get(pair, Surroundings())
+        values = _values(record, around, policy, now)
+        before = known.get(pair)
+        if before is not None and _is_same(before, values):
+            continue
+        seen = inputs.observations.get(record.class_id, ())
+        hashed = _sha256(record, seen, str(values["surroundings"]))
+        rows.append(values | {"window": number, "inputs_sha256": hashed, "supersedes": before and before.seq})
+        if before is not None:
+            gone[pair] = before.seq
+    for seqs in chunks(gone.values()):
+        await conn.execute(update(verdicts).where(verdicts.c.seq.in_(seqs)).values(current=False))
+    if rows:
+        await conn.execute(verdicts.insert(), rows)
+    return {str(row["learner_id"]) for row in rows} | {learner_id for learner_id, _ in gone}
+
+
+def _values(record: ClassRecord, around: Surroundings, policy: Policy, now: Instant) -> dict[str, object]:
+    return {
+        "learner_id": record.learner_id,
+        "class_id": record.class_id,
+        "verdict": record.verdict.value,
+        "firm": record.firm_at(policy) <= now,
+        "body": canonical(record.as_json()),
+        "surroundings": canonical(surroundings_json(around)),
+        "rule_version": policy.rule_version,
+        "valid_from": now,
+        "recorded_at": now,
+        "current": True,
+    }
+
+
+def _is_same(row: Row[Any], values: Mapping[str, object]) -> bool:
+    return all(getattr(row, name) == values[name] for name in ("body", "surroundings", "firm", "rule_version"))
+
+
+def _sha256(record: ClassRecord, seen: Iterable[Observation], surroundings: str) -> str:
+    """Hash what the verdict was taken from: the learner's and the teachers' observations, and the counts."""
+    mine = (one for one in seen if one.role is Role.TEACHER or one.participant_id == record.learner_id)
+    digest = hashlib.sha256(surroundings.encode())
+    for text in sorted(one.canonical() for one in mine):
+        digest.update(b"\n" + text.encode())
+    return digest.hexdigest()
+
+
+async def _in_force(conn: AsyncConnection, number: int, class_ids: set[str]) -> dict[_Pair, Row[Any]]:
+    """Read the verdicts in force of this window, and of its classes should they have been in another before."""
+    columns = (
+        verdicts.c.seq,
+        verdicts.c.learner_id,
+        verdicts.c.class_id,
+        verdicts.c.body,
+        verdicts.c.surroundings,
+        verdicts.c.firm,
+        verdicts.c.rule_version,
+    )
+    found: dict[_Pair, Row[Any]] = {}
+    for ids in chunks(sorted(class_ids) or [""]):
+        is_ours = or_(verdicts.c.window == number, verdicts.c.class_id.in_(ids))
+        result: Result[Any] = await conn.execute(select(*columns).where(verdicts.c.current, is_ours))
+        found |= {(row.learner_id, row.class_id): row for row in result}
+    return found
+
+
+async def of_learners(conn: AsyncConnection, learner_ids: Sequence[str]) -> dict[str, list[KeptVerdict]]:
+    """Read the verdicts in force of these learners."""
+    kept: dict[str, list[KeptVerdict]] = {learner_id: [] for learner_id in learner_ids}
+    columns = (verdicts.c.learner_id, verdicts.c.body, verdicts.c.surroundings)
+    for ids in chunks(learner_ids):
+        statement = select(*columns).where(verdicts.c.current, verdicts.c.learner_id.in_(ids))
+        for row in await conn.execute(statement):
+            record = read_record(json.loads(row.body))
+            kept[row.learner_id].append(KeptVerdict(record, json.loads(row.surroundings)))
+    return kept

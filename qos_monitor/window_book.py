@@ -1,0 +1,228 @@
+"""What a window of classes is judged on, read from the tables, and the tallies it leaves for later windows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from qos_monitor import due
+from qos_monitor.storage.engine import upsert
+from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
+from qos_monitor.storage.tables import (
+    class_learners,
+    classes,
+    courses,
+    enrolments,
+    observations,
+    outages,
+    window_domains,
+    windows,
+)
+from rules.judge import as_known, class_inputs
+from rules.observation import Kind, Observation
+from rules.past import Tally, absence_share
+from rules.policy import Policy
+from rules.span import DAY, HOUR, MINUTE, Instant, Span
+from rules.statistics import NOBODY, Count, State, usual_share
+from rules.window import EXPECTED, ClassInputs, EnrolmentOf, Usual
+from rules.world import Enrolment, ScheduledClass, World, enrolment_finder
+
+
+@dataclass(frozen=True, slots=True)
+class WindowInputs:
+    """Everything one window is judged on, as known at one instant."""
+
+    classes: Sequence[ClassInputs]
+    usual: Usual
+    enrolment_of: EnrolmentOf
+    observations: Mapping[str, Sequence[Observation]]
+    """By class id, as they were counted."""
+
+
+async def load(conn: AsyncConnection, number: int, now: Instant, policy: Policy) -> WindowInputs:
+    """Read a window's classes with their evidence, and what was usual before it."""
+    scheduled = await classes_where(conn, classes.c.window == number)
+    due_classes = [row for row in scheduled if row.ends_at + policy.time.provisional_after_min * MINUTE <= now]
+    seen = await observations_of(conn, [row.id for row in due_classes])
+    feeds = await _feeds(conn, due_classes)
+    course_ids = {row.course_id for row in due_classes}
+    taught = [
+        course_of(row)
+        for ids in chunks(course_ids)
+        for row in await conn.execute(select(courses).where(courses.c.id.in_(ids)))
+    ]
+    bought = await enrolments_of(conn, {name for row in due_classes for name in row.learner_ids})
+    world = as_known(World(tuple(taught), tuple(bought), tuple(due_classes), (*seen, *feeds)), now)
+    inputs = class_inputs(world, policy)
+    by_class: dict[str, list[Observation]] = {}
+    for one in world.observations:
+        if one.class_id is not None:
+            by_class.setdefault(one.class_id, []).append(one)
+    return WindowInputs(
+        classes=[inputs[row.id] for row in sorted(world.classes, key=lambda row: row.id)],
+        usual=await _usual(conn, number, policy),
+        enrolment_of=enrolment_finder(world.enrolments),
+        observations=by_class,
+    )
+
+
+async def next_due(conn: AsyncConnection, number: int, now: Instant, policy: Policy) -> Instant | None:
+    """Say when a class of the window next becomes provisional or firm."""
+    ends = (await conn.execute(select(classes.c.ends_at).where(classes.c.window == number))).scalars()
+    waits = (policy.time.provisional_after_min * MINUTE, policy.time.firm_after_h * HOUR)
+    return min((end + wait for end in ends for wait in waits if end + wait > now), default=None)
+
+
+async def classes_where(conn: AsyncConnection, condition: ColumnElement[bool]) -> list[ScheduledClass]:
+    """Read classes with their learners, by start."""
+    statement = select(classes).where(condition).order_by(classes.c.starts_at, classes.c.id)
+    rows = (await conn.execute(statement)).all()
+    names: dict[str, list[str]] = {}
+    for ids in chunks(row.id for row in rows):
+        links = select(class_learners).where(class_learners.c.class_id.in_(ids)).order_by(class_learners.c.learner_id)
+        for link in await conn.execute(links):
+            names.setdefault(link.class_id, []).append(link.learner_id)
+    return [class_of(row, names.get(row.id, ())) for row in rows]
+
+
+async def observations_of(conn: AsyncConnection, class_ids: Iterable[str]) -> list[Observation]:
+    """Read everything seen of these classes."""
+    return [
+        observation_of(row)
+        for ids in chunks(class_ids)
+        for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids)))
+    ]
+
+
+async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> list[Enrolment]:
+    """Read the enrolments of these learners."""
+    return [
+        enrolment_of(row)
+        for ids in chunks(learner_ids)
+        for row in await conn.execute(select(enrolments).where(enrolments.c.learner_id.in_(ids)))
+    ]
+
+
+async def _feeds(conn: AsyncConnection, scheduled: Sequence[ScheduledClass]) -> list[Observation]:
+    """Read when the feeds of these classes were alive; of a feed that never was, nothing.
+
+    A feed that was alive only at other times is told by one such span: it does send, and covers nothing here.
+    """
+    found: dict[tuple[str, str], Observation] = {}
+    for provider in sorted({row.provider for row in scheduled}):
+        mine = [row.span for row in scheduled if row.provider == provider]
+        is_feed = (observations.c.kind == Kind.FEED_ALIVE.value) & (observations.c.source == provider)
+        span = Span(min(one.start for one in mine), max(one.end for one in mine))
+        meets = (observations.c.at < span.end) & (observations.c.until > span.start)
+        rows: list[Row[Any]] = list(await conn.execute(select(observations).where(is_feed, meets)))
+        rows += await conn.execute(select(observations).where(is_feed).limit(1))
+        found |= {(row.source, row.id): observation_of(row) for row in rows}
+    return list(found.values())
+
+
+async def _usual(conn: AsyncConnection, number: int, policy: Policy) -> Usual:
+    """Sum what the windows before this one told of each domain, the faulty ones left out."""
+    statement = (
+        select(
+            window_domains.c.domain,
+            func.sum(window_domains.c.voters).label("voters"),
+            func.sum(window_domains.c.lost).label("lost"),
+        )
+        .where(
+            window_domains.c.window >= number - _history(policy),
+            window_domains.c.window < number,
+            window_domains.c.state != State.FAULTY.value,
+        )
+        .group_by(window_domains.c.domain)
+    )
+    past = {row.domain: Count(int(row.voters), int(row.lost)) for row in await conn.execute(statement)}
+    terms = policy.attribution
+    return Usual(
+        lambda name: usual_share(past.get(name, NOBODY), terms), absence_share(past.get(EXPECTED, NOBODY), terms)
+    )
+
+
+def _history(policy: Policy) -> int:
+    """How many windows back the past reaches."""
+    return policy.attribution.history_days * DAY // WINDOW
+
+
+async def tally(
+    conn: AsyncConnection, number: int, tallies: Mapping[str, Tally], policy: Policy, now: Instant
+) -> set[str]:
+    """Keep a window's tallies; where they changed, have judged again what looked back on them.
+
+    Later windows to which another share is usual now are due at once; answers the learners in whose outages a domain
+    plays a part that changed its state here.
+    """
+    old = {
+        row.domain: Tally(Count(row.voters, row.lost), State(row.state))
+        for row in await conn.execute(select(window_domains).where(window_domains.c.window == number))
+    }
+    changed = {name for name in old.keys() | tallies.keys() if old.get(name) != tallies.get(name)}
+    if not changed:
+        return set()
+    later = await _judged_later(conn, number, policy)
+    before = await _shares(conn, changed, later, policy)
+    await conn.execute(delete(window_domains).where(window_domains.c.window == number))
+    rows = [
+        {
+            "window": number,
+            "domain": name,
+            "voters": one.count.voters,
+            "lost": one.count.lost,
+            "state": one.state.value,
+        }
+        for name, one in sorted(tallies.items())
+    ]
+    if rows:
+        await conn.execute(upsert(conn.dialect.name, window_domains), rows)
+    after = await _shares(conn, changed, later, policy)
+    await due.touch_windows(conn, ((window, now) for window in later if before[window] != after[window]))
+    restated = {name for name in changed if _state(old.get(name)) is not _state(tallies.get(name))}
+    return await _concerned(conn, restated)
+
+
+def _state(one: Tally | None) -> State:
+    return State.SILENT if one is None else one.state
+
+
+async def _judged_later(conn: AsyncConnection, number: int, policy: Policy) -> Sequence[int]:
+    statement = select(windows.c.window).where(
+        windows.c.window > number, windows.c.window <= number + _history(policy), windows.c.judged_at.is_not(None)
+    )
+    return (await conn.execute(statement)).scalars().all()
+
+
+async def _shares(
+    conn: AsyncConnection, names: Iterable[str], later: Sequence[int], policy: Policy
+) -> dict[int, tuple[object, ...]]:
+    """Compute the usual share of each of these domains before each of these windows."""
+    if not later:
+        return {}
+    terms, reach = policy.attribution, _history(policy)
+    span = (window_domains.c.window >= min(later) - reach) & (window_domains.c.window < max(later))
+    counts: dict[str, list[tuple[int, Count]]] = {name: [] for name in names}
+    for some in chunks(counts):
+        statement = select(window_domains).where(
+            span, window_domains.c.domain.in_(some), window_domains.c.state != State.FAULTY.value
+        )
+        for row in await conn.execute(statement):
+            counts[row.domain].append((row.window, Count(row.voters, row.lost)))
+
+    def share(name: str, window: int) -> object:
+        told = (count for at, count in counts[name] if window - reach <= at < window)
+        past = sum(told, NOBODY)
+        return absence_share(past, terms) if name == EXPECTED else usual_share(past, terms)
+
+    return {window: tuple(share(name, window) for name in sorted(counts)) for window in later}
+
+
+async def _concerned(conn: AsyncConnection, names: set[str]) -> set[str]:
+    """Name the learners whose outages stand on one of these domains."""
+    if not names:
+        return set()
+    is_named = or_(*(outages.c.domains.contains(f"|{name}|", autoescape=True) for name in sorted(names)))
+    return set((await conn.execute(select(outages.c.learner_id).where(is_named))).scalars().all())
