@@ -16,7 +16,7 @@ from qos_monitor.claims import bundle
 from qos_monitor.errors import QosError
 from qos_monitor.simulation import plan as plans
 from qos_monitor.simulation.driver import Step
-from qos_monitor.simulation.expectations import claims
+from qos_monitor.simulation.expectations import dues
 from qos_monitor.simulation.faults import PLANTED, Cause
 from qos_monitor.simulation.people import HEADERS, Morning
 from qos_monitor.simulation.plan import Plan
@@ -126,7 +126,7 @@ async def _outcome(plan: Plan, set_up: Stage, morning: Morning) -> Outcome:
     name, differences = await _evidence(set_up, received)
     return Outcome(
         plan=plan,
-        expected=claims(plan),
+        dues=dues(plan),
         received=received,
         refused=set_up.receiver.refused,
         why_not=why_not,
@@ -147,7 +147,7 @@ async def _why_not(plan: Plan, set_up: Stage, cause: Cause) -> str:
     return f"{verdict['verdict']}: {verdict['why']}"
 
 
-async def _verdicts(set_up: Stage) -> Mapping[str, float]:
+async def _verdicts(set_up: Stage) -> Mapping[str, int]:
     counts: Counter[str] = Counter()
     for name, value in (await set_up.driver.meter.read()).items():
         found = _VERDICT.match(name)
@@ -177,7 +177,7 @@ async def _serve_on(set_up: Stage, outcome: Outcome) -> None:
         "The service keeps running, its clock standing at the last morning. Look around, then press Ctrl-C:",
         f"  curl {url}/metrics",
         f"  curl -H 'Authorization: Bearer {TOKEN}' '{url}/v1/cases?kind=refund'",
-        f"  curl -H 'Authorization: Bearer {TOKEN}' {url}/v1/learners/{outcome.expected[0].learner_id}/timeline",
+        f"  curl -H 'Authorization: Bearer {TOKEN}' {url}/v1/learners/{outcome.dues[0].learner_id}/timeline",
         f"  qos-monitor verify {outcome.bundle}",
         f"Every claim, as it was received: {_short(set_up.folder / 'claims.json')}",
     )

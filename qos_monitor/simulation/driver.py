@@ -19,6 +19,7 @@ from rules.span import DAY, HOUR, Instant
 _AT_ONCE = 32
 _POLL_S, _STEP_S_MAX = 0.02, 60.0
 _TRIES = 20
+_JOBS = ("judge", "relay", "reconcile")
 _NIGHT, _MORNING = 27 * HOUR, 33 * HOUR
 """03:00, when every verdict of the day before is firm; 09:00, when people come in."""
 
@@ -70,10 +71,11 @@ class Driver:
             told(Step(number, day(number, _MORNING), self._sent))
 
     async def _pass_to(self, now: Instant) -> None:
-        """Move the clock once everything sent is read, and wait for what falls due."""
-        await self.settle("read")
+        """Move the clock once everything sent is dealt with, and wait for what falls due."""
+        for job in ("read", *_JOBS):
+            await self.settle(job)
         self._set(now)
-        for job in ("judge", "relay"):
+        for job in _JOBS:
             await self.settle(job)
 
     def _set(self, now: Instant) -> None:

@@ -1,7 +1,7 @@
-"""Every claim the refund system should get, worked out from the plan: no code of `rules` has a part in it."""
+"""All the refund system should be asked for, worked out from the plan: no code of `rules` has a part in it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 
@@ -12,61 +12,56 @@ from rules.span import HOUR
 
 _OWED_FROM = 48 * HOUR
 _FIRM_AFTER = 6 * HOUR
-_HALF = Fraction(1, 2)
+REFUND, WHOLE, HALF, SET = "refund", "lesson given back", "half a lesson credited", "lessons given back and one more"
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """One claim: money where there is an amount, else what its tier says. ``day`` is the lesson's that led to it."""
+class Due:
+    """All that is owed for one enrolment because of one cause.
+
+    ``half_lessons`` are those given back, by class; ``remedy`` is the last and largest of what is owed in turn.
+    """
 
     learner_id: str
     enrolment_id: str
-    kind: str
-    tier: str | None
-    amount_minor: int | None
     cause: Cause
-    day: int
-
-    @property
-    def key(self) -> tuple[str, str, str, str, int]:
-        """By what it is compared with a claim that arrived."""
-        return (self.learner_id, self.enrolment_id, self.kind, self.tier or "", self.amount_minor or 0)
+    remedy: str
+    amount_minor: int = 0
+    half_lessons: Mapping[str, int] = field(default_factory=dict)
+    bonus_lessons: int = 0
 
 
-def claims(plan: Plan) -> list[Expected]:
-    """List every claim in the order of the plan's enrolments and days."""
-    return [claim for enrolment in plan.school.enrolments for claim in _of_enrolment(plan, enrolment)]
+def dues(plan: Plan) -> list[Due]:
+    """List what is owed, enrolment by enrolment."""
+    return [due for enrolment in plan.school.enrolments for due in _of_enrolment(plan, enrolment)]
 
 
-def _of_enrolment(plan: Plan, enrolment: Enrolment) -> Iterator[Expected]:
+def _of_enrolment(plan: Plan, enrolment: Enrolment) -> Iterator[Due]:
     lessons = [
         (lesson, plan.fates[enrolment.learner_id, lesson.id].cause) for lesson in plan.school.lessons_of(enrolment)
     ]
     for cause in sorted(PLATFORM_CAUSES):
-        yield from _of_cause(enrolment, cause, lessons)
+        if any(its_cause is cause for _, its_cause in lessons):
+            yield _due(enrolment, cause, lessons)
 
 
-def _of_cause(enrolment: Enrolment, cause: Cause, lessons: Sequence[tuple[Lesson, Cause | None]]) -> Iterator[Expected]:
-    """Go through the lessons one cause hit; nobody got through between them, so they are one outage.
+def _due(enrolment: Enrolment, cause: Cause, lessons: Sequence[tuple[Lesson, Cause | None]]) -> Due:
+    """Work out what one cause costs; nobody got through between the lessons it hit, so they are one outage.
 
-    The first gives a lesson back (half of one where it was only cut short), another makes them a set with a bonus,
-    and the one that ends 48 h or more after the first began makes it a refund.
+    Each lesson is given back the night after (half of one that was only cut short); two make a set with a bonus;
+    and the one that ends 48 h or more after the first began makes it a refund, in the place of its own return.
     """
+    who = (enrolment.learner_id, enrolment.id, cause)
     hit = [lesson for lesson, its_cause in lessons if its_cause is cause]
-    for number, lesson in enumerate(hit):
-        kind, tier, amount = _first(cause)
-        is_owed = lesson.span.end - hit[0].span.start >= _OWED_FROM
-        if is_owed:
-            kind, tier, amount = "refund", None, _amount(enrolment, lessons, lesson.span.end + _FIRM_AFTER)
-        elif number:
-            kind, tier = "supplement", "T3"
-        yield Expected(enrolment.learner_id, enrolment.id, kind, tier, amount, cause, lesson.day)
-        if is_owed:
-            return
-
-
-def _first(cause: Cause) -> tuple[str, str | None, int | None]:
-    return "compensation", "T1" if cause is Cause.RESTART else "T2", None
+    if cause is Cause.RESTART:
+        return Due(*who, HALF, half_lessons={lesson.id: 1 for lesson in hit})
+    owed = [lesson for lesson in hit if lesson.span.end - hit[0].span.start >= _OWED_FROM]
+    returned = {lesson.id: 2 for lesson in hit if lesson not in owed}
+    bonus = int(len(hit) > 1)
+    if owed:
+        amount = _amount(enrolment, lessons, owed[0].span.end + _FIRM_AFTER)
+        return Due(*who, REFUND, amount, returned, bonus)
+    return Due(*who, SET if bonus else WHOLE, half_lessons=returned, bonus_lessons=bonus)
 
 
 def _amount(enrolment: Enrolment, lessons: Sequence[tuple[Lesson, Cause | None]], filed_at: int) -> int:
@@ -82,5 +77,5 @@ def _amount(enrolment: Enrolment, lessons: Sequence[tuple[Lesson, Cause | None]]
 def _weight(cause: Cause | None) -> Fraction:
     """A lesson the platform failed is not used, one it cut short is half used, any other is used."""
     if cause is Cause.RESTART:
-        return _HALF
+        return Fraction(1, 2)
     return Fraction(0) if cause in PLATFORM_CAUSES else Fraction(1)

@@ -3,14 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
-from qos_monitor.simulation.expectations import Expected
+from qos_monitor.simulation.account import Asked, Message, asked, owed
+from qos_monitor.simulation.expectations import Due
 from qos_monitor.simulation.faults import PLANTED, Cause, Planted
 from qos_monitor.simulation.plan import Plan
 from rules.span import HOUR, SECOND
-
-Message = Mapping[str, object]
-"""A claim as the refund system received it."""
 
 _SHOWN_MAX = 3
 _WIDTH = 100
@@ -21,27 +20,25 @@ class Outcome:
     """What the play came to, as seen from outside."""
 
     plan: Plan
-    expected: Sequence[Expected]
+    dues: Sequence[Due]
     received: Sequence[Message]
     refused: Sequence[str]
     why_not: Mapping[Cause, str]
     """Of each fault that is not paid, one learner's verdict and why, in the service's words."""
     released: Sequence[int]
-    verdicts: Mapping[str, float]
+    verdicts: Mapping[str, int]
     bundle: str
     bundle_is_equal: bool
 
     @property
-    def missing(self) -> list[Expected]:
-        """Claims that were expected and did not come."""
-        came = Counter(map(_key, self.received))
-        return [one for one in self.expected if not _taken(came, one.key)]
+    def missing(self) -> list[Asked]:
+        """What the plan owes and nobody asked for in just this amount."""
+        return sorted(owed(self.dues) - asked(self.received))
 
     @property
-    def surplus(self) -> list[Message]:
-        """Claims that came and were not expected."""
-        wanted = Counter(one.key for one in self.expected)
-        return [one for one in self.received if not _taken(wanted, _key(one))]
+    def surplus(self) -> list[Asked]:
+        """What was asked for and the plan does not owe in just this amount."""
+        return sorted(asked(self.received) - owed(self.dues))
 
     @property
     def is_right(self) -> bool:
@@ -49,28 +46,12 @@ class Outcome:
         return not (self.missing or self.surplus or self.refused) and self.bundle_is_equal
 
 
-def _key(message: Message) -> tuple[str, str, str, str, int]:
-    amount = message["amount_minor"]
-    return (
-        str(message["learner_id"]),
-        str(message["enrolment_id"]),
-        str(message["kind"]),
-        str(message["tier"] or ""),
-        amount if isinstance(amount, int) else 0,
-    )
-
-
-def _taken(counts: Counter[tuple[str, str, str, str, int]], key: tuple[str, str, str, str, int]) -> bool:
-    counts[key] -= 1
-    return counts[key] >= 0
-
-
 def lines(outcome: Outcome) -> Iterator[str]:
     """Write the report, line by line."""
     yield from _section("What was planted, and what came of it")
     for planted in PLANTED:
         yield from _of_fault(planted, outcome)
-    yield from _section("Everybody else")
+    yield from _section("What was found")
     yield from _verdicts(outcome.verdicts)
     yield from _section("The claims the refund system received")
     yield from _claims(outcome.received)
@@ -89,48 +70,54 @@ def _of_fault(planted: Planted, outcome: Outcome) -> Iterator[str]:
     learners = {learner for learner, _ in seats}
     yield f"  {'●' if planted.is_owed else '○'} {planted.title}"
     yield f"      {_count(len(learners), 'learner')}, {_count(len(seats), 'class', 'classes')}"
-    if not planted.is_owed:
-        yield f"      rightly not paid · {outcome.why_not.get(planted.cause, '')}"
-        return
-    final: dict[tuple[str, str], Expected] = {
-        (one.learner_id, one.enrolment_id): one for one in outcome.expected if one.cause is planted.cause
-    }
-    remedies = Counter("refund" if one.kind == "refund" else f"{_TIERS[one.tier or '']}" for one in final.values())
-    paid = sum(one.amount_minor or 0 for one in final.values())
-    told = ", ".join(f"{count} × {remedy}" for remedy, count in sorted(remedies.items()))
-    yield f"      owed · {told}" + (f", {_money(paid)}" if paid else "")
+    if planted.is_owed:
+        yield f"      owed: {_owed([due for due in outcome.dues if due.cause is planted.cause])}"
+    else:
+        yield "      rightly not paid. The service says of one of them:"
+        for line in wrap(outcome.why_not.get(planted.cause, "nothing"), _WIDTH - 8):
+            yield f"        {line}"
 
 
-_TIERS = {
-    "T1": "half a lesson credited (T1)",
-    "T2": "lesson given back (T2)",
-    "T3": "lessons given back and one more (T3)",
+def _owed(dues: Sequence[Due]) -> str:
+    told = ", ".join(f"{count} × {remedy}" for remedy, count in sorted(Counter(due.remedy for due in dues).items()))
+    paid = sum(due.amount_minor for due in dues)
+    return told + (f"; {_money(paid)} in all" if paid else "")
+
+
+def _verdicts(counts: Mapping[str, int]) -> Iterator[str]:
+    for name, count in sorted(counts.items(), key=lambda entry: -entry[1]):
+        yield f"  {count:>6,} {name:<16} {_VERDICTS.get(name, '')}"
+
+
+_VERDICTS = {
+    "ATTENDED": "the class was given and taken",
+    "UNABLE_PLATFORM": "kept out by the platform",
+    "UNABLE_LEARNER": "kept out by their own carrier or Wi-Fi",
+    "NO_SHOW": "did not come, and nothing says they tried",
+    "DEGRADED": "broken off in part",
+    "UNKNOWN": "the evidence does not tell",
+    "CANCELLED": "cancelled beforehand",
 }
 
 
-def _verdicts(samples: Mapping[str, float]) -> Iterator[str]:
-    told = {name: int(count) for name, count in samples.items() if count}
-    yield "  verdicts in force · " + ", ".join(f"{count:,} {name}" for name, count in sorted(told.items()))
-
-
 def _claims(received: Sequence[Message]) -> Iterator[str]:
-    yield f"  {'learner':<12} {'course':<9} {'kind':<13} {'tier':<4} {'amount':>13}  why"
+    yield f"  {'learner':<12} {'course':<8} {'kind':<13} {'tier':<4} {'amount':>12}  why"
     groups: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for message in received:
         groups[str(message["kind"]), str(message["tier"] or "")].append(message)
     for kind, tier in sorted(groups, key=lambda name: (name[0] != "refund", name)):
-        group = sorted(groups[kind, tier], key=_key)
+        group = sorted(groups[kind, tier], key=lambda message: str(message["learner_id"]))
         shown = len(group) if kind == "refund" else _SHOWN_MAX
         yield from map(_row, group[:shown])
         if len(group) > shown:
-            yield f"  … and {len(group) - shown} more of {kind} {tier}"
+            yield f"  … and {len(group) - shown} more like these"
 
 
 def _row(message: Message) -> str:
-    learner, enrolment, kind, tier, amount = _key(message)
-    course = enrolment.removeprefix(f"{learner}-")
-    money = _money(amount) if amount else "–"
-    return f"  {learner:<12} {course:<9} {kind:<13} {tier or '–':<4} {money:>13}  {_why(message)}"
+    learner, amount, tier = str(message["learner_id"]), message["amount_minor"], message["tier"] or "–"
+    course = str(message["enrolment_id"]).removeprefix(f"{learner}-")
+    money = _money(amount) if isinstance(amount, int) else "–"
+    return f"  {learner:<12} {course:<8} {message['kind']:<13} {tier:<4} {money:>12}  {_why(message)}"
 
 
 def _why(message: Message) -> str:
@@ -139,10 +126,10 @@ def _why(message: Message) -> str:
     if isinstance(outage, Mapping) and message["kind"] == "refund":
         hours = int(outage["span_s"]) * SECOND / HOUR
         left = terms["lessons"] - terms["lessons_used"]
-        where = ", ".join(outage["domains"])
-        return f"{hours:.1f} h without class, {where}; {left:g} of {terms['lessons']} lessons left"
-    classes = terms.get("class_ids") or []
-    return f"{_count(len(classes), 'class', 'classes')} failed by the platform: {', '.join(classes)}"
+        return f"{hours:.1f} h kept out by {', '.join(outage['domains'])}; {left:g} of {terms['lessons']} lessons left"
+    what = [f"{terms['lessons_credited']:g} of class {', '.join(terms['class_ids'])}"] if terms["class_ids"] else []
+    what += [f"{_count(terms['bonus_lessons'], 'bonus lesson')} for the set"] if terms["bonus_lessons"] else []
+    return " and ".join(what)
 
 
 def _breaker(released: Iterable[int]) -> Iterator[str]:
@@ -150,24 +137,34 @@ def _breaker(released: Iterable[int]) -> Iterator[str]:
     if not stopped:
         return
     yield ""
-    yield "  The breaker opened (more than 25 claims and more than 3 % of the learners in 24 h), and a person let go:"
+    yield "  More than 25 claims and 3 % of the learners within 24 hours: the breaker opened, and the rest waited until"
+    yield "  a person had looked and let them go (POST /v1/cases/all/decision):"
     for number, count in stopped:
-        yield f"    {day_name(number + 1)} 09:00 · {_count(count, 'case')} · POST /v1/cases/all/decision"
+        yield f"    {day_name(number + 1)} 09:00  {_count(count, 'case')}"
 
 
 def _checks(outcome: Outcome) -> Iterator[str]:
-    counts = f"{len(outcome.received)} claims received, {len(outcome.expected)} expected"
-    yield from _check(not outcome.missing and not outcome.surplus, f"{counts}: learner, kind, tier and amount agree")
-    for one in outcome.missing[:_SHOWN_MAX]:
-        yield f"      missing · {one.learner_id} {one.kind} {one.tier or ''} {one.amount_minor or ''}"
-    for message in outcome.surplus[:_SHOWN_MAX]:
-        yield f"      not expected · {' '.join(map(str, _key(message)))}"
-    yield from _check(not outcome.refused, "every claim was signed as Standard Webhooks has it, and came in its schema")
-    yield from _check(outcome.bundle_is_equal, f"the evidence of one claim, judged again: equal ({outcome.bundle})")
+    sums = asked(outcome.received)
+    total = _money(sum(one.amount_minor for one in sums))
+    yield _check(
+        f"{_count(len(outcome.received), 'claim')} for {_count(len(sums), 'enrolment')}, {total}: "
+        "all that the plan owes, to the fen, and nothing else",
+        is_right=not outcome.missing and not outcome.surplus,
+    )
+    for title, found in (("owed and not asked for", outcome.missing), ("asked for and not owed", outcome.surplus)):
+        for one in found[:_SHOWN_MAX]:
+            yield f"      {title} · {one}"
+    yield _check("every claim came signed as Standard Webhooks has it, and in its schema", is_right=not outcome.refused)
+    for reason, count in Counter(outcome.refused).items():
+        yield f"      refused · {count} × {reason}"
+    yield _check(
+        f"the evidence of one refund, judged again from its file alone, gives the same ({outcome.bundle})",
+        is_right=outcome.bundle_is_equal,
+    )
 
 
-def _check(is_right: bool, words: str) -> Iterator[str]:  # noqa: FBT001 - what is checked comes first
-    yield f"  {'✓' if is_right else '✗'} {words}"
+def _check(words: str, *, is_right: bool) -> str:
+    return f"  {'✓' if is_right else '✗'} {words}"
 
 
 def day_name(number: int) -> str:

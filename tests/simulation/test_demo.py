@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from played import KEYS
 
-from qos_monitor.simulation.expectations import claims
+from qos_monitor.simulation.account import asked, owed
+from qos_monitor.simulation.expectations import dues
 from qos_monitor.simulation.plan import make
 
 
@@ -30,13 +31,9 @@ def test_the_demo_ends_well_and_says_so(played: Played) -> None:
     assert result.stderr == ""
 
 
-def test_the_claims_received_are_those_the_plan_expects_and_no_others(played: Played) -> None:
+def test_the_claims_received_ask_for_all_the_plan_owes_and_nothing_else(played: Played) -> None:
     received = json.loads((played[1] / "claims.json").read_text(encoding="utf-8"))
-    came = sorted(
-        (one["learner_id"], one["enrolment_id"], one["kind"], one["tier"] or "", one["amount_minor"] or 0)
-        for one in received
-    )
-    assert came == sorted(claim.key for claim in claims(make(1, KEYS)))
+    assert asked(received) == owed(dues(make(1, KEYS)))
 
 
 def test_the_evidence_of_a_claim_is_verified_from_its_file(played: Played) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from played import KEYS, collectors, delivery, observations
 
 from qos_monitor.claims.calendar import is_working_day_in_china
-from qos_monitor.simulation.expectations import claims
+from qos_monitor.simulation.expectations import HALF, REFUND, SET, WHOLE, dues
 from qos_monitor.simulation.faults import SICK_NODE, Cause, Way, single_out
 from qos_monitor.simulation.plan import TICK, Plan, make
 from qos_monitor.simulation.school import DAYS, day
@@ -87,19 +87,26 @@ def _judged(plan: Plan) -> dict[tuple[str, str, str], tuple[str | None, int | No
     return found
 
 
-def _expected(plan: Plan) -> dict[tuple[str, str, str], tuple[str | None, int | None]]:
-    """Take what each enrolment is owed last; a supplement belongs to its compensation."""
+TIERS = {HALF: "T1", WHOLE: "T2", SET: "T3"}
+
+
+def _wanted(plan: Plan) -> dict[tuple[str, str, str], tuple[str | None, int | None]]:
+    """Take what each enrolment is owed last, and the compensation that went before a refund."""
     last: dict[tuple[str, str, str], tuple[str | None, int | None]] = {}
-    for claim in claims(plan):
-        kind = "refund" if claim.kind == "refund" else "compensation"
-        last[claim.learner_id, claim.enrolment_id, kind] = (claim.tier, claim.amount_minor)
+    for due in dues(plan):
+        name = (due.learner_id, due.enrolment_id)
+        if due.remedy == REFUND:
+            last[*name, "refund"] = (None, due.amount_minor)
+            last[*name, "compensation"] = ("T3" if len(due.half_lessons) > 1 else "T2", None)
+        else:
+            last[*name, "compensation"] = (TIERS[due.remedy], None)
     return last
 
 
 def test_judging_the_play_night_by_night_owes_what_the_plan_expects() -> None:
-    assert _judged(PLAN) == _expected(PLAN)
+    assert _judged(PLAN) == _wanted(PLAN)
 
 
 def test_another_seed_is_owed_what_its_plan_expects_too() -> None:
     plan = make(7, KEYS)
-    assert _judged(plan) == _expected(plan)
+    assert _judged(plan) == _wanted(plan)
