@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,14 +37,23 @@ async def run(argv: Sequence[str]) -> int:
     Answers 0 where every claim that was expected arrived and no other, else 1.
     """
     options = _parser().parse_args(argv)
+    _stop_on(signal.SIGTERM, signal.SIGHUP)
     try:
         return await _play(_emptied(options.folder), options)
     except asyncio.CancelledError:
-        _say("", "Stopped.")
+        _say("", "Stopped before the end.")
         return 1
     except QosError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _stop_on(*signals: signal.Signals) -> None:
+    """End as on Ctrl-C, which asyncio sees to itself: the service must not be left behind."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs is in a task
+    for each in signals:
+        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,9 +191,12 @@ async def _serve_on(set_up: Stage, outcome: Outcome) -> None:
         f"  qos-monitor verify {outcome.bundle}",
         f"Every claim, as it was received: {_short(set_up.folder / 'claims.json')}",
     )
-    while True:
-        set_up.service.check()
-        await asyncio.sleep(_LOOK_S)
+    try:
+        while True:
+            set_up.service.check()
+            await asyncio.sleep(_LOOK_S)
+    except asyncio.CancelledError:
+        _say("", "Stopping.")
 
 
 def _short(path: Path) -> str:

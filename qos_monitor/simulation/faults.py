@@ -54,12 +54,14 @@ class Planted:
 
 
 PLANTED = (
-    Planted(Cause.NODE, "Agora's node bj-7 lets nobody in, Tue 15:30 to Thu 21:00", is_owed=True),
-    Planted(Cause.ACCOUNT, "our own backend refuses one learner's account, Fri to Sun", is_owed=True),
-    Planted(Cause.LOGIN, "Tue 18:00, four of five learners cannot even log in", is_owed=True),
-    Planted(Cause.RESTART, "a LiveKit server restarts in mid-class, Wed 19:45 to 20:10", is_owed=True),
-    Planted(Cause.CARRIER, "the carrier unicom-guangdong drops media, Fri 16:00 to Sun 21:00", is_owed=False),
-    Planted(Cause.WIFI, "one learner's own Wi-Fi breaks down, Mon and Wed", is_owed=False),
+    Planted(Cause.NODE, "Agora's node bj-7 lets nobody in, Tue 3 Nov 15:30 to Thu 5 Nov 21:00", is_owed=True),
+    Planted(Cause.ACCOUNT, "our own backend refuses one learner's account, Fri 6 to Sun 8 Nov", is_owed=True),
+    Planted(Cause.LOGIN, "four of five learners cannot even log in, Tue 10 Nov 18:00", is_owed=True),
+    Planted(Cause.RESTART, "a LiveKit server restarts in mid-class, Wed 11 Nov 19:45 to 20:10", is_owed=True),
+    Planted(
+        Cause.CARRIER, "the carrier unicom-guangdong drops media, Fri 6 Nov 16:00 to Sun 8 Nov 21:00", is_owed=False
+    ),
+    Planted(Cause.WIFI, "one learner's own Wi-Fi breaks down, Mon 9 and Wed 11 Nov", is_owed=False),
     Planted(Cause.ABSENCE, "learners who did not come; one of them three days running", is_owed=False),
 )
 
