@@ -118,11 +118,7 @@ class Court:
 
     async def moves(self, case_key: str) -> list[str]:
         """Tell how a case moved, and by whom."""
-        query = (
-            select(case_transitions)
-            .where(case_transitions.c.case_key == case_key)
-            .order_by(case_transitions.c.seq)
-        )
+        query = select(case_transitions).where(case_transitions.c.case_key == case_key).order_by(case_transitions.c.seq)
         async with storage.reading(self.engine) as conn:
             return [f"{row.from_state or '-'} > {row.to_state} by {row.actor}" for row in await conn.execute(query)]
 

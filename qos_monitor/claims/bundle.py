@@ -107,8 +107,8 @@ def verify(data: bytes) -> list[str]:
     Needs nothing but the bundle. What is not a bundle is a difference too, never an exception.
     """
     try:
-        bundle = json.loads(data)
-    except ValueError:
+        bundle = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return ["the file is not JSON"]
     problems = _shape(bundle)
     if problems:
@@ -129,6 +129,10 @@ def verify(data: bytes) -> list[str]:
         return [*problems, str(error)]
     found = [*problems, *differences(bundle["judgement"], json.loads(canonical(again)), "judgement")]
     return found[:_DIFFERENCES_MAX]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _shape(bundle: object) -> list[str]:
@@ -186,7 +190,7 @@ def verify_chain(chain: Iterable[bytes]) -> list[str]:
     for index, data in enumerate(chain):
         try:
             named = json.loads(data).get("previous_sha256")
-        except (ValueError, AttributeError):
+        except (ValueError, RecursionError, AttributeError):
             named = None
             problems.append(f"bundle {index}: is not a JSON object")
         if index and named != before:

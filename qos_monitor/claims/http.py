@@ -127,7 +127,7 @@ def _report(status: int, text: str, headers: Mapping[str, str], now: Instant) ->
         return Unavailable(str(status), retry_after_ms(headers.get("Retry-After"), now))
     try:
         given = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Unavailable("not JSON")
     if not isinstance(given, dict) or not isinstance(given.get("status"), str):
         return Unavailable("no status in the answer")

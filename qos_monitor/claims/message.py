@@ -162,7 +162,7 @@ def shape_problems(body: bytes) -> list[str]:
         return [f"{len(body)} bytes, and fewer than {BYTES_MAX} are wanted"]
     try:
         message = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ["not JSON"]
     if not isinstance(message, dict):
         return ["not a JSON object"]

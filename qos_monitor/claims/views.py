@@ -22,6 +22,7 @@ from qos_monitor.storage.tables import (
     verdicts,
 )
 from rules.document import Invalid, Problem
+from rules.record import read_record
 from rules.remedy import COMPENSATION, REFUND, REVIEW
 from rules.span import Instant, format_instant
 
@@ -223,9 +224,7 @@ def _classes_of(learner_id: str) -> Select[Any]:
 def _class(row: Row[Any]) -> View:
     judged: View | None = None
     if row.verdict is not None:
-        body = json.loads(row.body)
-        judged = {"verdict": row.verdict, "firm": row.firm}
-        judged |= {key: body.get(key) for key in ("by", "grade", "domain", "shares", "why")}
+        judged = read_record(json.loads(row.body)).as_verdict_json(firm=row.firm)
     return {
         "class_id": row.id,
         "course_id": row.course_id,

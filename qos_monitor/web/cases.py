@@ -101,7 +101,7 @@ class Cases:
         try:
             wanted = decision.read_decision(await _json(request))
             return await self._decided(request.match_info["key"], wanted)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return answers.refused(_NOT_JSON, 400)
         except Invalid as invalid:
             return answers.wrong(invalid.problems)
@@ -135,7 +135,7 @@ class Cases:
                 state = await status.take(conn, request.match_info["key"], report, told)
         except NotBelieved as error:
             return answers.refused(f"the signature is not believed: {error.reason}", 401)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return answers.refused(_NOT_JSON, 400)
         except Invalid as invalid:
             return answers.wrong(invalid.problems)

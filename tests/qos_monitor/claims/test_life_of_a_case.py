@@ -22,7 +22,7 @@ from qos_monitor.storage.tables import bundles, case_transitions, cases, claims
 from rules.span import DAY
 
 SAME_DATABASE = settings(
-    max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 TAKEN_BACK = {CaseState.CANDIDATE, CaseState.WITHDRAWN, CaseState.REJECTED}
 
@@ -31,7 +31,9 @@ STEPS = st.one_of(
     st.tuples(st.just("dark"), USED),
     st.tuples(st.just("bright"), st.just(0)),
     st.tuples(st.just("send"), st.sampled_from(["take", "refuse", "away"])),
-    st.tuples(st.just("report"), st.tuples(st.integers(0, 3), st.sampled_from(["accepted", "rejected", "paid", "failed"]))),
+    st.tuples(
+        st.just("report"), st.tuples(st.integers(0, 3), st.sampled_from(["accepted", "rejected", "paid", "failed"]))
+    ),
     st.tuples(st.just("days"), st.integers(1, 6)),
     st.tuples(st.just("decide"), st.sampled_from(["release", "withdraw"])),
 )
