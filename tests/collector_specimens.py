@@ -116,7 +116,7 @@ def livekit_headers(body: bytes, at: Instant) -> dict[str, str]:
     return {"authorization": jwt.encode(claims, LIVEKIT_SECRET, algorithm="HS256")}
 
 
-def inbound(kind: str, at: float, **changes: object) -> Body:
+def inbound(kind: str, at: float, /, **changes: object) -> Body:
     """Build an inbound-rtp report of the teacher's track, playing well since it began at NOON."""
     since_s = (at - NOON) / 1_000
     common: Body = {
@@ -144,7 +144,7 @@ def inbound(kind: str, at: float, **changes: object) -> Body:
     return common | changes
 
 
-def sender_report(kind: str, at: float, **changes: object) -> Body:
+def sender_report(kind: str, at: float, /, **changes: object) -> Body:
     """Build the remote-outbound-rtp that belongs to `inbound`."""
     return {
         "id": f"RO-{kind}",

@@ -30,6 +30,16 @@ def test_a_number_is_finite_and_within_bounds(given: object) -> None:
     assert body.number(given, 0, 1) is None
 
 
+@pytest.mark.parametrize("given", [0, 1, 0.5])
+def test_the_bounds_of_a_number_are_within(given: float) -> None:
+    assert body.number(given, 0, 1) == given
+
+
+@pytest.mark.parametrize(("given", "expected"), [("a", "a"), ("", None), ("a\x00", None), (7, None), (None, None)])
+def test_a_text_is_not_empty_and_can_be_stored(given: object, expected: str | None) -> None:
+    assert body.text(given) == expected
+
+
 @pytest.mark.parametrize("given", [946_684_800, "946684800", 4_102_444_800])
 def test_seconds_of_this_century_are_an_instant(given: object) -> None:
     assert body.seconds(given) == int(str(given)) * 1_000

@@ -86,6 +86,15 @@ def test_nobody_can_use_up_the_batch_id_of_another_learner_or_class() -> None:
     assert {key.minute for key in keys} == {NOON // MINUTE}
 
 
+@pytest.mark.parametrize(("header", "batch"), [("", "b-1"), ("Bearer x.y", "b-1"), (None, "")])
+def test_a_batch_that_is_nobodys_or_has_no_id_is_named_by_its_bytes(header: str | None, batch: str) -> None:
+    delivery = BEACON.delivery(beacon_batch(batch=batch))
+    if header is not None:
+        delivery = replace(delivery, headers={"authorization": header})
+
+    assert BEACON.collector.key(delivery).event_id.startswith("sha256:")
+
+
 @pytest.mark.parametrize("made_at", [None, "noon", -5, 1e300])
 def test_a_batch_that_does_not_say_when_it_was_made_has_minute_0(made_at: object) -> None:
     assert BEACON.collector.key(BEACON.delivery(beacon_batch(made_at=made_at))).minute == 0
