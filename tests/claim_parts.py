@@ -150,7 +150,7 @@ class FakeGateway:
         self.sent.append((claim_key, body, now))
         return self.answers.popleft() if self.answers else Accepted("200")
 
-    async def ask(self, claim_key: str, now: Instant) -> Report:
+    async def ask(self, claim_key: str, now: Instant) -> Report:  # noqa: ARG002 - named as in ClaimGateway
         """Tell of a claim; of one nobody told it to know, that it does not know it."""
         self.asked.append(claim_key)
         return self.reports.get(claim_key, NotKnown())

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import relay
-from qos_monitor.claims.gateway import Accepted, Answer, Conflict, NotKnown, Refused, Report, Stop, Unavailable
+from qos_monitor.claims.gateway import Accepted, Answer, Conflict, Refused, Stop, Unavailable
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import bundles, case_transitions, cases, claims
 from rules.span import MINUTE, SECOND, Instant
@@ -27,7 +27,8 @@ async def court(engine: AsyncEngine) -> Court:
 
 async def next_attempt_at(court: Court) -> Instant | None:
     async with storage.reading(court.engine) as conn:
-        return (await conn.execute(select(claims.c.next_attempt_at))).scalar_one()
+        at: Instant | None = (await conn.execute(select(claims.c.next_attempt_at))).scalar_one()
+        return at
 
 
 async def test_a_claim_that_is_taken_makes_its_case_accepted(court: Court) -> None:
@@ -183,9 +184,6 @@ class Watching(FakeGateway):
         await self.court.report(claim_key, "paid", now)
         self.after = states(await self.court.case())
         return await super().send(claim_key, body, now)
-
-    async def ask(self, claim_key: str, now: Instant) -> Report:
-        return NotKnown()
 
 
 async def test_no_transaction_is_open_while_the_refund_system_thinks_and_its_report_wins(court: Court) -> None:

@@ -271,10 +271,9 @@ async def test_a_bundle_names_the_one_before(court: Court) -> None:
     await court.judge(dark_life(richer()), FILED + HOUR)
 
     case = await court.case()
-    proofs = []
+    hashes = [json.loads(claim.body)["evidence"]["sha256"] for claim in case.claims]
     async with storage.reading(court.engine) as conn:
-        for claim in case.claims:
-            proofs.append(str(await bundle_body(conn, json.loads(claim.body)["evidence"]["sha256"])).encode())
+        proofs = [str(await bundle_body(conn, sha256)).encode() for sha256 in hashes]
     assert len(proofs) == 2
     assert bundle.verify_chain(proofs) == []
     assert [bundle.verify(proof) for proof in proofs] == [[], []]

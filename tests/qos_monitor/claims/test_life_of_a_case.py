@@ -1,7 +1,6 @@
 """Whatever happens to a case, in whatever order: nothing is un-paid, nothing is claimed twice."""
 
 from collections import deque
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -45,8 +44,8 @@ ANSWERS: dict[str, list[Answer]] = {
 
 
 @pytest.fixture
-async def court(engine: AsyncEngine) -> AsyncIterator[Court]:
-    yield Court(engine)
+def court(engine: AsyncEngine) -> Court:
+    return Court(engine)
 
 
 async def forget(engine: AsyncEngine) -> None:

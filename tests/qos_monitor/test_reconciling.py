@@ -1,0 +1,98 @@
+"""Once a day each: what the refund system says of claims it has not settled."""
+
+from dataclasses import dataclass
+
+import pytest
+from claim_parts import FILED, Court, FakeGateway, dark_life, states
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor import reconciling, relay
+from qos_monitor.claims.gateway import Report, Told, Unavailable
+from rules.span import DAY, HOUR, Instant
+
+
+@pytest.fixture
+async def court(engine: AsyncEngine) -> Court:
+    made = Court(engine)
+    await made.judge(dark_life())
+    await relay.send_due(engine, FakeGateway(), FILED)
+    return made
+
+
+async def ask(court: Court, now: Instant, report: Report | None = None) -> FakeGateway:
+    gateway = FakeGateway()
+    if report is not None:
+        gateway.reports[(await court.case()).case_key] = report
+    await reconciling.ask_unsettled(court.engine, gateway, now)
+    return gateway
+
+
+async def test_a_claim_is_asked_about_a_day_after_it_was_last_heard_of_and_not_before(court: Court) -> None:
+    assert (await ask(court, FILED + DAY - 1, Told("accepted", None))).asked == []
+    assert len((await ask(court, FILED + DAY, Told("accepted", None))).asked) == 1
+    assert (await ask(court, FILED + 2 * DAY - 1, Told("accepted", None))).asked == []
+    assert len((await ask(court, FILED + 2 * DAY, Told("accepted", None))).asked) == 1
+
+
+@pytest.mark.parametrize("word", ["paid", "rejected", "failed"])
+async def test_what_it_says_is_applied_as_if_it_had_told_us(court: Court, word: str) -> None:
+    await ask(court, FILED + DAY, Told(word, "by hand"))
+
+    case = await court.case()
+    assert states(case) == ["filed" if word == "failed" else word, f"1 refund {word}"]
+    assert case.claims[0].answer == f"{word}: by hand"
+
+
+@pytest.mark.parametrize("word", ["paid", "rejected"])
+async def test_a_claim_with_a_final_status_is_not_asked_about_again(court: Court, word: str) -> None:
+    await ask(court, FILED + DAY, Told(word, None))
+
+    assert (await ask(court, FILED + 3 * DAY)).asked == []
+
+
+async def test_a_claim_it_took_and_does_not_know_any_more_is_sent_again_with_the_same_bytes(court: Court) -> None:
+    await ask(court, FILED + DAY)
+    assert states(await court.case()) == ["filed", "1 refund ready"]
+    gateway = FakeGateway()
+
+    await relay.send_due(court.engine, gateway, FILED + DAY)
+
+    claim = (await court.case()).claims[0]
+    assert [(key, body) for key, body, _ in gateway.sent] == [(claim.claim_key, claim.body.encode())]
+
+
+async def test_no_answer_is_asked_for_again_within_the_hour_not_at_once(court: Court) -> None:
+    await ask(court, FILED + DAY, Unavailable("503"))
+
+    assert (await ask(court, FILED + DAY + HOUR - 1)).asked == []
+    assert len((await ask(court, FILED + DAY + HOUR)).asked) == 1
+
+
+@pytest.mark.parametrize("word", ["received", "", "PAID"])
+async def test_a_word_we_do_not_know_changes_nothing(court: Court, word: str) -> None:
+    await ask(court, FILED + DAY, Told(word, None))
+
+    assert states(await court.case()) == ["accepted", "1 refund accepted"]
+
+
+async def test_a_claim_of_ninety_days_ago_is_a_persons_matter(court: Court) -> None:
+    assert len((await ask(court, FILED + 90 * DAY - 1, Told("accepted", None))).asked) == 1
+    assert (await ask(court, FILED + 91 * DAY)).asked == []
+
+
+@dataclass
+class Busy(FakeGateway):
+    """While it thinks, somebody else writes."""
+
+    court: Court | None = None
+
+    async def ask(self, claim_key: str, now: Instant) -> Report:
+        assert self.court is not None
+        await self.court.report(claim_key, "paid", now)
+        return Told("accepted", None)
+
+
+async def test_nothing_is_locked_while_it_thinks_and_what_it_told_meanwhile_stays(court: Court) -> None:
+    await reconciling.ask_unsettled(court.engine, Busy(court=court), FILED + DAY)
+
+    assert states(await court.case()) == ["paid", "1 refund paid"]
