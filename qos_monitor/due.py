@@ -52,4 +52,4 @@ async def touch_learners(conn: AsyncConnection, learner_ids: Iterable[str], now:
     """Have the outages of these learners folded again, now."""
     rows = [{"id": learner_id, "look_again_at": now} for learner_id in sorted(set(learner_ids))]
     if rows:
-        await conn.execute(upsert(conn.dialect.name, learners), rows)
+        await conn.execute(upsert(conn.dialect.name, learners, replace=["look_again_at"]), rows)

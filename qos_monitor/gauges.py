@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import JSON, ColumnElement, Float, cast, func, literal, select
+from sqlalchemy import JSON, ColumnElement, Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import clock, telemetry
@@ -135,21 +135,22 @@ async def _liability(conn: AsyncConnection) -> list[tuple[tuple[str, ...], float
 
 async def _minutes(conn: AsyncConnection) -> tuple[float, float]:
     """Sum the minutes of classes with a firm verdict, and those not lost to the platform or to doubt."""
-    length = cast(classes.c.ends_at - classes.c.starts_at, Float) / MINUTE
-    lost = _share(conn.dialect.name, "lost_platform") + _share(conn.dialect.name, "lost_unknown")
+    dialect = conn.dialect.name
+    length = cast(classes.c.ends_at - classes.c.starts_at, Float)
+    lost = _lost_ms(dialect, "lost_platform") + _lost_ms(dialect, "lost_unknown")
     statement = (
-        select(func.sum(length), func.sum(length * (literal(1.0) - lost)))
+        select(func.sum(length), func.sum(length - lost))
         .select_from(verdicts.join(classes, verdicts.c.class_id == classes.c.id))
         .where(verdicts.c.current, verdicts.c.firm, verdicts.c.verdict != "CANCELLED")
     )
     owed, delivered = (await conn.execute(statement)).one()
-    return float(owed or 0), float(delivered or 0)
+    return (owed or 0.0) / MINUTE, (delivered or 0.0) / MINUTE
 
 
-def _share(dialect: str, name: str) -> ColumnElement[float]:
-    """Take one share out of the verdict's JSON."""
+def _lost_ms(dialect: str, name: str) -> ColumnElement[float]:
+    """Take one share out of the verdict's record (`ClassRecord.as_json`)."""
     if dialect == "sqlite":
-        found = cast(func.json_extract(verdicts.c.body, f"$.shares.{name}"), Float)
+        found = cast(func.json_extract(verdicts.c.body, f"$.shares_ms.{name}"), Float)
     else:
-        found = cast(func.json_extract_path_text(cast(verdicts.c.body, JSON), "shares", name), Float)
+        found = cast(func.json_extract_path_text(cast(verdicts.c.body, JSON), "shares_ms", name), Float)
     return func.coalesce(found, 0.0)

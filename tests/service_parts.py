@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import Table
+
 from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from rules.observation import Fault, Kind, Observation, Role, Vantage
 from rules.span import HOUR, MINUTE, Instant, format_instant, parse_instant
@@ -146,3 +148,10 @@ def enrolment(name: str, learner: str, **changes: object) -> dict[str, object]:
         "contract_refund_minor": None,
         **changes,
     }
+
+
+def row(table: Table, **given: object) -> dict[str, object]:
+    """Fill what a row must have and the test does not care about: empty texts, zeros, no."""
+    nothing: dict[type, object] = {str: "", int: 0, bool: False, bytes: b""}
+    must = [c for c in table.columns if not c.nullable and c.default is None and c.autoincrement is not True]
+    return {column.name: nothing[column.type.python_type] for column in must} | given

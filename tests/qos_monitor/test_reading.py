@@ -166,7 +166,9 @@ async def test_a_check_has_the_learner_looked_at_again(engine: AsyncEngine) -> N
     await store(engine, sighting("k1", "check_failed", room=None, session=None, fault="platform", placed=True))
 
     async with storage.reading(engine) as conn:
-        assert [tuple(row) for row in await conn.execute(select(learners))] == [("u1", NOW)]
+        assert [tuple(row) for row in await conn.execute(select(learners.c.id, learners.c.look_again_at))] == [
+            ("u1", NOW)
+        ]
 
 
 async def test_a_sign_of_life_of_the_feed_touches_every_class_it_covers(engine: AsyncEngine) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from service_parts import MONDAY, SetClock, enrolment, school
+from service_parts import MONDAY, SetClock, enrolment, row, school
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -134,30 +134,16 @@ async def test_what_no_database_can_hold_is_refused_with_its_path(
 async def test_money_that_changes_has_a_judged_learner_looked_at_and_no_other(engine: AsyncEngine) -> None:
     await put(engine, school())
     async with storage.writing(engine) as conn:
-        await conn.execute(
-            verdicts.insert(),
-            [
-                {
-                    "learner_id": "u1",
-                    "class_id": "c1",
-                    "window": window_of(MONDAY),
-                    "verdict": "ATTENDED",
-                    "firm": True,
-                    "body": "{}",
-                    "rule_version": "1",
-                    "inputs_sha256": "0",
-                    "valid_from": MONDAY,
-                    "recorded_at": MONDAY,
-                    "current": True,
-                }
-            ],
-        )
+        values = row(verdicts, learner_id="u1", class_id="c1", verdict="ATTENDED", firm=True, current=True)
+        await conn.execute(verdicts.insert(), [values])
     rows = [enrolment(f"e-{who}", who, paid_minor=1) for who in ("u1", "u2")]
 
     await put(engine, read_roster({"enrolments": rows}))
 
     async with storage.reading(engine) as conn:
-        assert [tuple(row) for row in await conn.execute(select(learners))] == [("u1", CLOCK.at)]
+        assert [tuple(row) for row in await conn.execute(select(learners.c.id, learners.c.look_again_at))] == [
+            ("u1", CLOCK.at)
+        ]
 
 
 async def test_a_course_that_becomes_visual_has_its_classes_judged_again(engine: AsyncEngine) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from service_parts import MONDAY, sighting
+from service_parts import MONDAY, row, sighting
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import telemetry
@@ -98,49 +98,47 @@ def test_series_stay_within_the_limit() -> None:
 
 async def fill(engine: AsyncEngine) -> None:
     """Put one of everything into the database, as of Monday 19:00."""
-    delivery = {"provider": "agora", "minute": 0, "event_id": "1", "received_at": 0, "headers": "{}", "body": b""}
-    outage = {"answer": "not_yet", "body": "{}", "ends_at": MONDAY, "projected_currency": "CNY"}
-    verdict = {
-        "window": 1, "rule_version": "1", "inputs_sha256": "", "valid_from": 0, "recorded_at": 0, "current": True,
-    }  # fmt: skip
-    shares = canonical({"shares": {"lost_platform": 0.5, "lost_unknown": 0.25}})
-    case = {"learner_id": "u1", "enrolment_id": "e", "lineage": "c", "body": "{}", "created_at": 0, "updated_at": 0}
-    claim = {"case_key": "k", "version": 1, "body": "{}", "terms": "{}", "attempts": 0}
+    shares = canonical({"shares_ms": {"lost_platform": 30 * MINUTE, "lost_unknown": 15 * MINUTE}})
+    in_outages = [
+        ("u1", MONDAY - 47 * HOUR, 100, "not_yet"),
+        ("u1", MONDAY - HOUR, 10, "not_yet"),
+        ("u2", MONDAY - 48 * HOUR, 1, "not_yet"),
+        ("u3", MONDAY, 5, "clear"),
+    ]
+    judged = [("u1", True, "UNABLE_PLATFORM", shares), ("u2", True, "ATTENDED", "{}"), ("u3", False, "NO_SHOW", "{}")]
     async with storage.writing(engine) as conn:
-        await conn.execute(deliveries.insert(), [delivery])
-        await conn.execute(
-            windows.insert(), [{"window": 1, "due_at": MONDAY - 7 * SECOND}, {"window": 2, "due_at": None}]
-        )
+        await conn.execute(deliveries.insert(), [row(deliveries)])
+        await conn.execute(windows.insert(), [{"window": 1, "due_at": MONDAY - 7 * SECOND}])
+        await conn.execute(classes.insert(), [row(classes, id="c1", starts_at=MONDAY, ends_at=MONDAY + 60 * MINUTE)])
+        await conn.execute(cases.insert(), [row(cases, kind="refund", state="filed")])
         await conn.execute(
             outages.insert(),
             [
-                {"learner_id": "u1", "starts_at": MONDAY - 47 * HOUR, "projected_minor": 100, **outage},
-                {"learner_id": "u1", "starts_at": MONDAY - HOUR, "projected_minor": 10, **outage},
-                {"learner_id": "u2", "starts_at": MONDAY - 48 * HOUR, "projected_minor": 1, **outage},
-                {"learner_id": "u3", "starts_at": MONDAY, "projected_minor": 5, **outage | {"answer": "clear"}},
+                row(
+                    outages,
+                    learner_id=who,
+                    starts_at=at,
+                    projected_minor=minor,
+                    answer=answer,
+                    projected_currency="CNY",
+                )
+                for who, at, minor, answer in in_outages
             ],
         )
-        await conn.execute(
-            classes.insert(),
-            [
-                {
-                    "id": "c1", "course_id": "m", "starts_at": MONDAY, "ends_at": MONDAY + 60 * MINUTE,
-                    "provider": "agora", "teacher_id": "t1", "window": 1,
-                }
-            ],
-        )  # fmt: skip
-        rows = [("u1", True, "UNABLE_PLATFORM", shares), ("u2", True, "ATTENDED", "{}"), ("u3", False, "NO_SHOW", "{}")]
         await conn.execute(
             verdicts.insert(),
             [
-                {"learner_id": who, "class_id": "c1", "firm": firm, "verdict": kind, "body": body, **verdict}
-                for who, firm, kind, body in rows
+                row(verdicts, learner_id=who, class_id="c1", firm=firm, verdict=kind, body=body, current=True)
+                for who, firm, kind, body in judged
             ],
         )
-        await conn.execute(cases.insert(), [{"case_key": "k", "kind": "refund", "state": "filed", **case}])
-        ready = {"claim_key": "k1", "kind": "refund", "state": "ready", "created_at": MONDAY - 30 * SECOND}
-        paid = {"claim_key": "k2", "kind": "refund", "state": "paid", "created_at": 0}
-        await conn.execute(claims.insert(), [ready | claim, paid | claim])
+        await conn.execute(
+            claims.insert(),
+            [
+                row(claims, claim_key="k1", kind="refund", state="ready", created_at=MONDAY - 30 * SECOND),
+                row(claims, claim_key="k2", kind="refund", state="paid"),
+            ],
+        )
 
 
 async def test_gauges_tell_what_is_true_in_the_database(engine: AsyncEngine) -> None:
