@@ -17,9 +17,8 @@ from qos_monitor.simulation.service import Meter, RunningService
 from rules.span import DAY, HOUR, Instant
 
 _AT_ONCE = 32
-_POLL_S, _STEP_S_MAX = 0.02, 60.0
+_POLL_S, _STEP_S_MAX = 0.04, 120.0
 _TRIES = 20
-_JOBS = ("judge", "relay", "reconcile")
 _NIGHT, _MORNING = 27 * HOUR, 33 * HOUR
 """03:00, when every verdict of the day before is firm; 09:00, when people come in."""
 
@@ -63,28 +62,27 @@ class Driver:
                 self._set(sent_at)
                 await self._send(posts)
                 told(Step(number, sent_at, self._sent))
-            await self._pass_to(day(number, _NIGHT))
+            await self._settle("read", "judge", "relay")  # the evening's, before the clock leaps
+            self._set(day(number, _NIGHT))
+            await self._settle("judge", "relay", "reconcile")
             told(Step(number, day(number, _NIGHT), self._sent))
-            await self._pass_to(day(number, _MORNING))
+            self._set(day(number, _MORNING))
             await morning()
-            await self.settle("relay")
+            await self._settle("relay", "reconcile")
             told(Step(number, day(number, _MORNING), self._sent))
-
-    async def _pass_to(self, now: Instant) -> None:
-        """Move the clock once everything sent is dealt with, and wait for what falls due."""
-        for job in ("read", *_JOBS):
-            await self.settle(job)
-        self._set(now)
-        for job in _JOBS:
-            await self.settle(job)
 
     def _set(self, now: Instant) -> None:
         clock.drive(self._clock_file, now)
 
+    async def _settle(self, *jobs: str) -> None:
+        """Wait for each of these background jobs in turn: what one finds to do is the next one's work."""
+        for job in jobs:
+            await self.settle(job)
+
     async def settle(self, job: str) -> None:
         """Wait until a run of this background job has ended that began after this call.
 
-        A run drains what is due, so nothing of it is left then. Raises OutOfStep after a minute.
+        A run drains what is due, so nothing of it is left then. Raises OutOfStep after two minutes.
         """
         wanted = await self.meter.runs(job) + 2  # the first may have begun before
         for _ in range(round(_STEP_S_MAX / _POLL_S)):

@@ -18,10 +18,9 @@ class Morning:
     stage: Stage
     released: list[int] = field(default_factory=list)
     """How many cases the breaker had stopped, each morning."""
-    _paid: set[str] = field(default_factory=set)
 
     async def __call__(self) -> None:
-        """Pay the refunds of the days before, then let go what the breaker stopped."""
+        """Report what came the day before as paid, then let go what the breaker stopped."""
         await self._pay()
         waiting = await self._waiting()
         self.released.append(waiting)
@@ -49,8 +48,7 @@ class Morning:
         stage = self.stage
         now = clock.DrivenClock(stage.folder / CLOCK).now()
         for key, received in list(stage.receiver.received.items()):
-            if received.message["remedy"] == "refund" and key not in self._paid:
-                self._paid.add(key)
+            if received.status != "paid":
                 received.status = "paid"
                 url = f"{stage.service.url}/v1/claims/{key}/status"
                 status = await report(stage.session, url, [stage.status_secret], {"status": "paid"}, now)
