@@ -42,9 +42,7 @@ class Entry:
         return None if self.sighting.thread is None else (self.key[0], self.sighting.thread)
 
 
-async def store(
-    conn: AsyncConnection, arrived: Iterable[Entry], now: Instant
-) -> list[tuple[int, Observation]]:
+async def store(conn: AsyncConnection, arrived: Iterable[Entry], now: Instant) -> list[tuple[int, Observation]]:
     """Keep sightings, in the transaction given; answer those that are new, each with its delivery.
 
     Storing twice is storing once. Of copies that differ the one of SPEC 2 stays, whatever the order of
@@ -105,19 +103,13 @@ async def _neighbours(conn: AsyncConnection, entries: Iterable[Entry]) -> list[E
     for entry in entries:
         if entry.thread is not None:
             threads[entry.thread[0]].add(entry.thread[1])
-    return [
-        _entry(row)
-        for source in threads
-        for row in await _rows(conn, source, "thread", sorted(threads[source]))
-    ]
+    return [_entry(row) for source in threads for row in await _rows(conn, source, "thread", sorted(threads[source]))]
 
 
 async def _rows(conn: AsyncConnection, source: str, column: str, values: Sequence[str]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
     for some in chunks(values):
-        statement = select(observations).where(
-            observations.c.source == source, observations.c[column].in_(some)
-        )
+        statement = select(observations).where(observations.c.source == source, observations.c[column].in_(some))
         found += (await conn.execute(statement)).all()
     return found
 
@@ -140,9 +132,7 @@ async def _settle(
         seen = entry.sighting.observation
         class_id, role = table.place(entry.sighting)
         session = (
-            entry.row.session
-            if sessions_stand and entry.row is not None
-            else sessions.get(entry.key, seen.session)
+            entry.row.session if sessions_stand and entry.row is not None else sessions.get(entry.key, seen.session)
         )
         values = _values(entry) | {"class_id": class_id, "role": role, "session": session}
         if entry.row is None:
@@ -192,9 +182,7 @@ async def _touch(
     feeds = [seen for seen in changed if seen.kind is Kind.FEED_ALIVE]
     covered = {class_id for feed in feeds for class_id in await _covered(conn, feed)}
     await due.touch_classes(conn, covered | {class_id for class_id in class_ids if class_id is not None}, now)
-    checked = [
-        seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None
-    ]
+    checked = [seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None]
     await due.touch_learners(conn, checked, now)
 
 

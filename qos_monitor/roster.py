@@ -91,9 +91,7 @@ async def plan(conn: AsyncConnection, roster: World) -> RosterPlan:
     known_classes = await _known_classes(conn, [row.id for row in roster.classes])
     return RosterPlan(
         courses=_compared(roster.courses, await _known(conn, courses, roster.courses, course_of)),
-        enrolments=_compared(
-            roster.enrolments, await _known(conn, enrolments, roster.enrolments, enrolment_of)
-        ),
+        enrolments=_compared(roster.enrolments, await _known(conn, enrolments, roster.enrolments, enrolment_of)),
         classes=_compared(roster.classes, known_classes),
         before=known_classes,
     )
@@ -127,9 +125,7 @@ async def _put(conn: AsyncConnection, statement: Any, rows: Sequence[Values]) ->
 async def _put_learners(conn: AsyncConnection, rows: Sequence[ScheduledClass]) -> None:
     for ids in chunks(row.id for row in rows):
         await conn.execute(delete(class_learners).where(class_learners.c.class_id.in_(ids)))
-    members: list[Values] = [
-        {"class_id": row.id, "learner_id": learner} for row in rows for learner in row.learner_ids
-    ]
+    members: list[Values] = [{"class_id": row.id, "learner_id": learner} for row in rows for learner in row.learner_ids]
     await _put(conn, class_learners.insert(), members)
 
 

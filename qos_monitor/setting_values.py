@@ -48,9 +48,7 @@ def _is_web(given: str) -> bool:
         parts = urlsplit(given)
     except ValueError:
         return False
-    return (
-        parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
-    )
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query and not parts.fragment
 
 
 def log_level(given: str) -> str:
@@ -150,8 +148,6 @@ def _is_whsec(given: str) -> bool:
 def sums(given: str) -> Mapping[str, int]:
     """Take ``CURRENCY:minor units`` pairs separated by commas."""
     pairs = [part.partition(":") for part in _listed(given)]
-    if not all(
-        _CURRENCY.fullmatch(code) and number.isascii() and number.isdigit() for code, _, number in pairs
-    ):
+    if not all(_CURRENCY.fullmatch(code) and number.isascii() and number.isdigit() for code, _, number in pairs):
         raise ValueError("amounts in minor units such as CNY:100000,JPY:2000000")
     return MappingProxyType({code: int(number) for code, _, number in pairs})
