@@ -3,12 +3,14 @@
 import base64
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rules_school import POLICY, enrolment, kept_out, lesson, local, on_weekdays, present, school
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from collectors.contract import Sighting
+from qos_monitor import judging, observing, roster
 from qos_monitor.claims import decision, ledger
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import Desk, FilingOptions
@@ -17,6 +19,7 @@ from qos_monitor.claims.ledger import CaseRow
 from qos_monitor.claims.lifecycle import CaseState, ClaimState
 from qos_monitor.claims.status import Status, apply
 from qos_monitor.filing import review_due, settler
+from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import bundles, case_transitions, cases, claims
 from rules.dossier import Dossier
@@ -87,6 +90,24 @@ class Court:
         async with storage.writing(self.engine) as conn:
             await settle(conn, dossier.learner_id, found.cases, found.outages, dossier, now)
         return found
+
+    async def enrol(self, dossier: Dossier) -> None:
+        """Put the learner on the roster."""
+        async with storage.writing(self.engine) as conn:
+            await roster.apply(conn, dossier.roster, now=0)
+
+    async def observe(self, seen: Iterable[Observation], now: Instant) -> None:
+        """Store what was seen, and judge all that is due, the way the service does."""
+        entries = [Entry(Sighting(replace(one, recorded_at=one.known_at), placed=True), 1) for one in seen]
+        async with storage.writing(self.engine) as conn:
+            await observing.store(conn, entries, now)
+        await self.catch_up(now)
+
+    async def catch_up(self, now: Instant) -> None:
+        """Judge all that is due."""
+        settle = settler(self.policy, self.options)
+        while await judging.judge_due(self.engine, self.policy, on_weekdays, now, settle):
+            pass
 
     async def let_days_pass(self, now: Instant) -> int:
         """Do what is due because of the date."""

@@ -173,8 +173,9 @@ async def _withdraw(desk: Desk, row: CaseRow, decision: Decision) -> None:
         ask = Ask(ClaimKind.WITHDRAWAL, Demand(None, None, terms), due, sha256, decision.actor, reason)
         await desk.write(row.case_key, ask, passes_breaker=True)
     await ledger.resettle(desk.conn, row.case_key, decision.actor, reason, desk.now)
-    # Other remedies the refund absorbed may be due again: the learner is looked at anew.
-    await desk.conn.execute(update(learners).where(learners.c.id == row.learner_id).values(look_again_at=desk.now))
+    # Other remedies the refund absorbed may be due again: the learner is looked at, and filed, anew.
+    anew = {"look_again_at": desk.now, "settled_sha256": None}
+    await desk.conn.execute(update(learners).where(learners.c.id == row.learner_id).values(**anew))
 
 
 async def _last_bundle(conn: AsyncConnection, case_key: str) -> str | None:

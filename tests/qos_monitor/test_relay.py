@@ -173,6 +173,27 @@ async def test_dying_between_sending_and_recording_sends_the_same_again_once_the
 
 
 @dataclass
+class Slow(FakeGateway):
+    """Answers so late that another worker has taken the claim meanwhile, and was told to come again."""
+
+    court: Court | None = None
+
+    async def send(self, claim_key: str, body: bytes, now: Instant) -> Answer:
+        await super().send(claim_key, body, now)
+        assert self.court is not None
+        other = FakeGateway(deque([Unavailable("503", HOUR)]))
+        assert await relay.send_due(self.court.engine, other, now + relay.LEASE_MS) == 1
+        return Refused("422")
+
+
+async def test_an_answer_that_comes_after_the_lease_was_lost_changes_nothing(court: Court) -> None:
+    await relay.send_due(court.engine, Slow(court=court), FILED)
+
+    assert states(await court.case()) == ["filed", "1 refund ready"]
+    assert await next_attempt_at(court) == FILED + relay.LEASE_MS + HOUR
+
+
+@dataclass
 class Watching(FakeGateway):
     """While it is waited for, somebody else writes: nothing must be locked."""
 

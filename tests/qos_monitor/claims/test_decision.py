@@ -110,6 +110,22 @@ async def test_a_withdrawal_that_comes_after_the_money_takes_nothing_back(court:
     assert states(await court.case()) == ["paid", "1 refund paid", "2 withdrawal ready"]
 
 
+async def test_withdrawing_a_supplement_leaves_what_was_paid_before_it(court: Court) -> None:
+    await sent(court)
+    key = (await court.case()).case_key
+    await court.report(key, "paid", FILED)
+    await court.judge(dark_life(richer()), FILED + HOUR)
+    await sent(court, FILED + HOUR)
+    await court.judge(bright_life(), FILED + 2 * HOUR)
+    assert states(await court.case()) == ["held", "1 refund paid", "2 supplement accepted"]
+
+    await court.decide(key, "withdraw", FILED + 3 * HOUR)
+
+    case = await court.case()
+    assert states(case) == ["paid", "1 refund paid", "2 supplement withdrawn", "3 withdrawal ready"]
+    assert case.claims[2].terms["withdraws"] == [f"{key}-2"]
+
+
 async def test_after_a_withdrawal_the_learner_is_looked_at_anew(court: Court) -> None:
     async with storage.writing(court.engine) as conn:
         await conn.execute(insert(learners).values(id="u1", look_again_at=None))

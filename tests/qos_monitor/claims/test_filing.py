@@ -195,6 +195,56 @@ async def test_the_older_case_survives_when_an_earlier_anchor_appears(court: Cou
     assert (await court.case()).claims[1].amount_minor == 10_000  # Monday no longer counts as a no-show
 
 
+async def test_the_older_case_survives_though_it_was_paid(court: Court) -> None:
+    tue, thu = lesson("tue", "Tue 19:00"), lesson("thu", "Thu 19:00")
+    dark = [*kept_out(tue), *kept_out(thu)]
+    await court.judge(life([MON, tue, thu], dark), local("Fri 02:00"))
+    await sent(court, local("Fri 02:00"))
+    await court.report((await court.case()).case_key, "paid", local("Fri 02:00"))
+
+    await court.judge(life([MON, tue, thu], [*kept_out(MON), *dark]), local("Fri 04:00"))
+
+    case = await court.case()
+    assert told(case) == ["supplemented", "1 refund paid", "2 supplement ready"]
+    assert case.claims[1].amount_minor == 10_000
+
+
+async def test_compensation_of_the_later_class_survives_when_an_earlier_one_is_found(court: Court) -> None:
+    tue = lesson("tue", "Tue 19:00")
+    later = [*present(tue), *kept_out(WED)]
+    await court.judge(life([MON, tue, WED], later))
+    await sent(court)
+
+    await court.judge(life([MON, tue, WED], [*kept_out(MON), *later]), FILED + HOUR)
+
+    case = await court.case("compensation")
+    assert (case.lineage, case.tier) == ("wed", "T3")
+    assert told(case) == ["supplemented", "1 compensation accepted", "2 supplement ready"]
+    assert (case.claims[1].terms["class_ids"], case.claims[1].terms["bonus_lessons"]) == (["mon"], 1)
+
+
+async def test_half_a_lesson_becomes_a_whole_one_by_the_other_half(court: Court) -> None:
+    lost_late = [*kept_out(MON, start=MON.starts_at, end=local("Mon 19:25"))]
+    await court.judge(life([MON], lost_late), local("Tue 02:00"))
+    await sent(court, local("Tue 02:00"))
+    assert (await court.case("compensation")).tier == "T1"
+
+    await court.judge(life([MON], kept_out(MON)), local("Tue 03:00"))
+
+    case = await court.case("compensation")
+    assert (case.tier, case.claims[1].terms) == (
+        "T2",
+        {
+            "class_ids": ["mon"],
+            "lessons_credited": 0.5,
+            "half_lessons_by_class": {"mon": 1},
+            "makeup_lessons": 1,
+            "bonus_lessons": 0,
+            "validity_extended_s": 7 * DAY // 1000,
+        },
+    )
+
+
 async def test_a_refund_absorbs_compensation_that_was_not_sent(court: Court) -> None:
     await court.judge(life([MON], kept_out(MON)), local("Tue 02:00"))
     assert [told(row) for row in await court.cases()] == [["filed", "1 compensation ready"]]

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from claim_parts import FILED, HOUR, NEW_SECRET, SECRET, Court, FakeGateway, bright_life, dark_life, life, states
-from rules_school import enrolment, kept_out, lesson
+from rules_school import enrolment, kept_out, lesson, on_weekdays
 from service_parts import TOKEN, SetClock
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +26,7 @@ from qos_monitor.claims.receiver import report
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries
 from qos_monitor.web.cases import CasesOptions, routes
+from rules.judge import judge_learner
 from rules.span import SECOND, format_instant
 
 WRONG_SECRET = "whsec_" + base64.b64encode(b"a secret nobody over here knows!").decode()
@@ -141,6 +142,23 @@ async def test_a_bundle_is_given_byte_for_byte(desk: Desk) -> None:
     assert hashlib.sha256(data).hexdigest() == sha256
     assert bundle.verify(data) == []
     assert key in data.decode()
+
+
+async def test_a_time_line_has_the_classes_with_their_verdicts_the_outages_and_the_cases(desk: Desk) -> None:
+    await desk.court.enrol(dark_life())
+    await desk.court.observe(dark_life().observations, FILED)
+    found = judge_learner(dark_life(), FILED, desk.court.policy, on_weekdays)
+
+    status, told = await desk.get("/v1/learners/u1/timeline")
+
+    assert status == 200
+    assert isinstance(told["classes"], list)
+    judged = [record.as_verdict_json(firm=True) for record in found.records]
+    assert [row["verdict"] for row in told["classes"]] == json.loads(json.dumps(judged))
+    assert [row["class_id"] for row in told["classes"]] == ["mon", "wed"]
+    assert told["outages"] == [outage.as_json() for outage in found.outages]
+    assert isinstance(told["cases"], list)
+    assert [case["kind"] for case in told["cases"]] == ["refund"]
 
 
 @pytest.mark.parametrize("path", ["/v1/cases/nothing", "/v1/learners/nobody/timeline", "/v1/bundles/nothing"])
