@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import float_info
 from typing import TypeVar
 
 from rules.span import Instant, parse_instant
@@ -97,11 +98,16 @@ class Fields:
         return None if self.take(key) is None else self.whole(key)
 
     def number(self, key: str, low: float = float("-inf"), high: float = float("inf")) -> float:
-        """Take a required number within bounds, both included."""
+        """Take a required finite number within bounds, both included."""
         given = self.take(key)
-        if isinstance(given, int | float) and not isinstance(given, bool) and low <= given <= high:
+        if (
+            isinstance(given, int | float)
+            and not isinstance(given, bool)
+            and low <= given <= high
+            and abs(given) <= float_info.max
+        ):
             return float(given)
-        self.note(key, f"must be a number from {low:g} to {high:g}, not {_named(given)}")
+        self.note(key, f"must be a finite number from {low:g} to {high:g}, not {_named(given)}")
         return low if low > float("-inf") else 0.0
 
     def flag(self, key: str) -> bool:

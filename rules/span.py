@@ -37,14 +37,17 @@ def parse_instant(text: str) -> Instant:
     offset = timedelta(hours=int(off_h or 0), minutes=int(off_min or 0))
     if offset >= timedelta(days=1) or int(off_min or 0) >= 60:
         raise ValueError(f"{text!r} has an offset that does not exist")
-    whole = local + offset if sign == "-" else local - offset
+    try:
+        whole = local + offset if sign == "-" else local - offset
+    except OverflowError:
+        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
     return (whole - _EPOCH) // timedelta(milliseconds=1) + int((fraction or "0")[:3].ljust(3, "0"))
 
 
 def format_instant(at: Instant) -> str:
     """Write an instant as ``YYYY-MM-DDTHH:MM:SS.mmmZ``."""
-    whole = _EPOCH + timedelta(milliseconds=at)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{at % SECOND:03d}Z"
+    whole = (_EPOCH + timedelta(milliseconds=at)).replace(tzinfo=None)
+    return f"{whole.isoformat(timespec='milliseconds')}Z"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -237,6 +237,9 @@ def test_what_a_status_page_says_is_of_nobody(kind: str) -> None:
         ("audio_frozen", 1.5),
         ("fps", -1),
         ("av_offset_ms", math.nan),
+        ("av_offset_ms", -math.inf),
+        ("rtt_ms", math.inf),
+        ("rtt_ms", 10**400),
         ("rtt_ms", []),
     ],
 )

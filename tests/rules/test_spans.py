@@ -38,6 +38,9 @@ def test_digits_beyond_the_millisecond_are_cut_off_and_not_rounded() -> None:
         ("2026-11-02T11:00:60Z", "that exists"),
         ("2026-11-02T11:00:00+24:00", "offset that does not exist"),
         ("2026-11-02T11:00:00+08:60", "offset that does not exist"),
+        ("0000-01-01T00:00:00Z", "that exists"),
+        ("0001-01-01T00:00:00+01:00", "outside the years"),
+        ("9999-12-31T23:59:59-01:00", "outside the years"),
         ("٢٠٢٦-11-02T11:00:00Z", "not an instant"),
         ("2026-11-02T11:00:00Z\n", "not an instant"),
     ],
@@ -45,6 +48,10 @@ def test_digits_beyond_the_millisecond_are_cut_off_and_not_rounded() -> None:
 def test_what_is_no_instant_is_refused_in_words(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_instant(text)
+
+
+def test_a_year_is_written_with_four_digits() -> None:
+    assert format_instant(parse_instant("0001-01-01T00:00:00Z")) == "0001-01-01T00:00:00.000Z"
 
 
 def test_a_span_holds_its_start_and_not_its_end() -> None:
