@@ -1,0 +1,253 @@
+"""Judging by windows and learners, from the tables, gives what `judge` gives on the whole world at once."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rules_school import crowd, judged, kept_out, lesson, local, on_weekdays, present, school
+from rules_strategies import instants, worlds
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from collectors.contract import Sighting
+from qos_monitor import judging, observing, roster
+from qos_monitor.observing import Entry
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.tables import learners, outages, verdicts, windows
+from rules import policy as policies
+from rules.dossier import Dossier, read_dossier
+from rules.judge import Judgement, judge, judge_learner
+from rules.observation import Observation
+from rules.outage import Outage
+from rules.remedy import Case
+from rules.span import HOUR, Instant
+from rules.world import World
+
+POLICY = policies.default()
+
+
+@dataclass
+class Filed:
+    """What was handed to filing, by learner, the last time."""
+
+    by_learner: dict[str, tuple[Sequence[Case], Dossier, Instant]] = field(default_factory=dict)
+    times: int = 0
+
+    async def settle(
+        self,
+        conn: AsyncConnection,  # noqa: ARG002 - a Settle
+        learner_id: str,
+        cases: Sequence[Case],
+        outages: Sequence[Outage],  # noqa: ARG002 - a Settle
+        dossier: Dossier,
+        now: Instant,
+    ) -> None:
+        """Remember it."""
+        self.times += 1
+        self.by_learner[learner_id] = (cases, dossier, now)
+
+    @property
+    def cases(self) -> dict[str, Mapping[str, object]]:
+        """What was filed, by key, without the day it was."""
+        found = [case for cases, _, _ in self.by_learner.values() for case in cases]
+        return {case.case_key: undated(case) for case in found}
+
+
+def undated(case: Case) -> Mapping[str, object]:
+    return replace(case, filed_at=0, due_target=None, due_limit=None, due_provisional=False).as_json()
+
+
+async def drain(engine: AsyncEngine, now: Instant, filed: Filed) -> None:
+    while await judging.judge_due(engine, POLICY, on_weekdays, now, filed.settle):
+        pass
+
+
+async def enrol(engine: AsyncEngine, world: World) -> None:
+    async with storage.writing(engine) as conn:
+        await roster.apply(conn, replace(world, observations=()), now=0)
+
+
+async def tell(engine: AsyncEngine, seen: Sequence[Observation], now: Instant) -> None:
+    entries = [Entry(Sighting(replace(one, recorded_at=one.known_at), placed=True), 1) for one in seen]
+    async with storage.writing(engine) as conn:
+        await observing.store(conn, entries, now)
+
+
+async def kept(engine: AsyncEngine) -> tuple[dict[str, object], list[object]]:
+    """Read the verdicts in force and the outages, as `Judgement.as_json` writes them."""
+    async with storage.reading(engine) as conn:
+        rows = (await conn.execute(select(verdicts).where(verdicts.c.current))).all()
+        joined = (await conn.execute(select(outages).order_by(outages.c.learner_id, outages.c.starts_at))).all()
+    return {f"{row.learner_id} {row.class_id} {row.firm}": json.loads(row.body) for row in rows}, [
+        json.loads(row.body) for row in joined
+    ]
+
+
+def expected(judgement: Judgement) -> tuple[dict[str, object], list[object]]:
+    records: dict[str, object] = {
+        f"{row.learner_id} {row.class_id} {(row.learner_id, row.class_id) in judgement.firm}": row.as_json()
+        for row in judgement.records
+    }
+    return records, [outage.as_json() for outage in judgement.outages]
+
+
+def without_next_look(found: tuple[dict[str, object], list[object]]) -> object:
+    """Leave out when to look again: an outage that did not change is not written again for it."""
+    records, joined = found
+    return records, [{**outage, "look_again_at": None} for outage in joined if isinstance(outage, dict)]
+
+
+async def play(world: World, as_of: Instant, stages: int) -> tuple[Filed, tuple[dict[str, object], list[object]]]:
+    """Tell a world to fresh tables in some stages, judging after each, and at ``as_of`` at last."""
+    filed = Filed()
+    with tempfile.TemporaryDirectory() as folder:
+        engine = storage.create(f"sqlite+aiosqlite:///{folder}/qos.sqlite3")
+        await storage.migrate(engine)
+        await enrol(engine, world)
+        told = sorted((seen for seen in world.observations if seen.known_at <= as_of), key=lambda seen: seen.known_at)
+        size = -(-len(told) // stages) or 1
+        for start in range(0, len(told), size):
+            part = told[start : start + size]
+            now = min(max(seen.known_at for seen in part), as_of)
+            await tell(engine, part, now)
+            await drain(engine, now, filed)
+        await drain(engine, as_of, filed)
+        found = await kept(engine)
+        await engine.dispose()
+    return filed, found
+
+
+@settings(max_examples=60)
+@given(world=worlds(), as_of=instants(), stages=st.integers(1, 4))
+def test_judging_as_evidence_comes_ends_where_judging_it_all_at_once_does(
+    world: World, as_of: Instant, stages: int
+) -> None:
+    whole = judge(world, as_of, POLICY, on_weekdays)
+
+    filed, found = asyncio.run(play(world, as_of, stages))
+
+    assert without_next_look(found) == without_next_look(expected(whole))
+    assert filed.cases == {case.case_key: undated(case) for case in whole.cases}
+
+
+@settings(max_examples=60)
+@given(world=worlds(), as_of=instants())
+def test_what_is_handed_to_filing_can_be_judged_again_from_its_dossier_alone(world: World, as_of: Instant) -> None:
+    filed, _ = asyncio.run(play(world, as_of, stages=2))
+
+    for cases, dossier, now in filed.by_learner.values():
+        again = judge_learner(read_dossier(json.loads(json.dumps(dossier.as_json()))), now, POLICY, on_weekdays)
+        assert [case.as_json() for case in again.cases] == [case.as_json() for case in cases]
+
+
+MONDAY = lesson("mon")
+WEDNESDAY = lesson("wed", "Wed 19:00")
+OWED = school([MONDAY, WEDNESDAY], kept_out(MONDAY) + kept_out(WEDNESDAY))
+FIRM: Instant = local("Wed 20:00") + 6 * HOUR
+
+
+async def test_a_window_is_judged_when_its_classes_become_provisional_and_firm_and_not_between(
+    engine: AsyncEngine,
+) -> None:
+    filed = Filed()
+    await enrol(engine, OWED)
+    await tell(engine, OWED.observations, MONDAY.starts_at)
+    moments = {}
+
+    for hours in (0, 1, 1.25, 2, 6.99, 7, 8):
+        now = MONDAY.starts_at + int(hours * HOUR)
+        moments[hours] = await judging.judge_due(engine, POLICY, on_weekdays, now, filed.settle)
+        await drain(engine, now, filed)
+
+    assert {hours for hours, count in moments.items() if count} == {1.25, 7}
+    async with storage.reading(engine) as conn:
+        states = (await conn.execute(select(verdicts.c.firm, verdicts.c.current).order_by(verdicts.c.seq))).all()
+    assert [tuple(row) for row in states] == [(False, False), (True, True)]
+
+
+async def test_late_evidence_supersedes_a_verdict_and_keeps_the_one_before(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await enrol(engine, school([MONDAY]))
+    await drain(engine, FIRM, filed)
+    await tell(engine, kept_out(MONDAY), FIRM + HOUR)
+
+    await drain(engine, FIRM + HOUR, filed)
+
+    async with storage.reading(engine) as conn:
+        rows = (await conn.execute(select(verdicts).order_by(verdicts.c.seq))).all()
+    assert [(row.verdict, row.current, row.supersedes) for row in rows] == [
+        ("NO_SHOW", False, None),
+        ("UNABLE_PLATFORM", True, rows[0].seq),
+    ]
+
+
+async def test_judging_again_what_did_not_change_writes_nothing_and_files_nothing(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await enrol(engine, OWED)
+    await tell(engine, OWED.observations, FIRM)
+    await drain(engine, FIRM, filed)
+    times = filed.times
+    async with storage.writing(engine) as conn:
+        await conn.execute(windows.update().values(due_at=FIRM))
+        await conn.execute(learners.update().values(look_again_at=FIRM))
+
+    await drain(engine, FIRM, filed)
+
+    async with storage.reading(engine) as conn:
+        count = (await conn.execute(select(func.count()).select_from(verdicts))).scalar()
+    assert (count, filed.times) == (2, times)
+
+
+async def test_a_window_whose_worker_died_is_judged_five_minutes_later(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await enrol(engine, OWED)
+    async with storage.writing(engine) as conn:  # as a claim leaves it
+        await conn.execute(
+            windows.update().values(due_at=FIRM + judging.CLAIM, lease_until=FIRM + judging.CLAIM, lease_token=1)
+        )
+
+    before = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.CLAIM - 1, filed.settle)
+    after = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.CLAIM, filed.settle)
+
+    assert before == 0
+    assert after >= 2
+
+
+async def test_evidence_that_makes_an_earlier_window_ill_is_felt_by_windows_judged_before_it_came(
+    engine: AsyncEngine,
+) -> None:
+    # Three of fifteen others: faulty where 1 in 200 usually loses, but not where 1 in 25 does, as Monday comes to tell.
+    bad = {"provider": "agora", "node": "bj-7"}
+    monday = crowd("Mon 19:00", 100, 4, bad, name="m")
+    tuesday = crowd("Tue 19:00", 16, 4, bad, name="t")
+    world = school(monday.classes + tuesday.classes, monday.observations + tuesday.observations, enrolments=())
+    filed = Filed()
+    await enrol(engine, world)
+    await tell(engine, tuesday.observations, FIRM)
+    await drain(engine, FIRM, filed)
+    alone, _ = await kept(engine)
+    await tell(engine, monday.observations, FIRM)
+
+    await drain(engine, FIRM, filed)
+
+    found, _ = await kept(engine)
+    assert found == expected(judged(world, FIRM))[0]
+    assert {name: alone[name] for name in found if name.startswith("t-")} != {
+        name: body for name, body in found.items() if name.startswith("t-")
+    }
+
+
+async def test_a_learner_taken_off_a_class_keeps_no_verdict_in_force(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await enrol(engine, school([lesson("mon", "Mon 19:00", "u1", "u2")], present(MONDAY)))
+    await drain(engine, FIRM, filed)
+    await enrol(engine, school([MONDAY]))
+
+    await drain(engine, FIRM, filed)
+
+    found, _ = await kept(engine)
+    assert [name.split()[0] for name in found] == ["u1"]
