@@ -188,7 +188,7 @@ async def _serve_on(set_up: Stage, outcome: Outcome) -> None:
         f"  curl {url}/metrics",
         f"  curl -H 'Authorization: Bearer {TOKEN}' '{url}/v1/cases?kind=refund'",
         f"  curl -H 'Authorization: Bearer {TOKEN}' {url}/v1/learners/{outcome.dues[0].learner_id}/timeline",
-        f"  qos-monitor verify {outcome.bundle}",
+        f"  {_program()} verify {outcome.bundle}",
         f"Every claim, as it was received: {_short(set_up.folder / 'claims.json')}",
     )
     try:
@@ -197,6 +197,12 @@ async def _serve_on(set_up: Stage, outcome: Outcome) -> None:
             await asyncio.sleep(_LOOK_S)
     except asyncio.CancelledError:
         _say("", "Stopping.")
+
+
+def _program() -> str:
+    """Write this program as one would type it here."""
+    called = Path(sys.argv[0])
+    return "python -m qos_monitor" if called.name == "__main__.py" else _short(called)
 
 
 def _short(path: Path) -> str:
