@@ -136,7 +136,10 @@ class Service:
         return report.count
 
     async def _remember(self) -> None:
-        """Look up when each provider was last heard, so that a restart does not hide a silence."""
+        """Look up when each provider was last heard, so that a restart does not hide a silence.
+
+        One that never was is silent from now on.
+        """
         async with storage.reading(self.engine) as conn:
             newest = select(deliveries.c.seq).order_by(deliveries.c.seq.desc()).limit(1).scalar_subquery()
             for provider in self._readers:
@@ -147,8 +150,7 @@ class Service:
                     .limit(1)
                 )
                 at = (await conn.execute(statement)).scalar()
-                if at is not None:
-                    self.intake.heard(provider, at)
+                self.intake.heard(provider, self.clock.now() if at is None else at)
 
 
 async def serve(settings: Settings) -> int:

@@ -38,11 +38,11 @@ class Intake:
         self._last_received: dict[str, Instant] = {}
 
     def last_received(self) -> Mapping[str, Instant]:
-        """Tell when each provider was last heard; one that never was is not among them."""
+        """Tell when each provider was last heard."""
         return self._last_received
 
     def heard(self, provider: str, at: Instant) -> None:
-        """Remember what an earlier run of this program heard."""
+        """Remember what an earlier run of this program heard, unless this one heard more."""
         self._last_received.setdefault(provider, at)
 
     def finds(self, provider: str) -> bool:

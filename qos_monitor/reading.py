@@ -65,27 +65,26 @@ async def read_batch(
     crash the whole batch is read again, with the same result. Parsing happens outside of it, for nobody can
     write meanwhile.
     """
-    statement = select(deliveries).where(deliveries.c.state == WAITING).order_by(deliveries.c.seq).limit(limit)
+    ours = deliveries.c.provider.in_(sorted(collectors))  # the others wait until they are configured again
+    waiting = deliveries.c.state == WAITING
+    statement = select(deliveries).where(waiting, ours).order_by(deliveries.c.seq).limit(limit)
     async with reading(engine) as conn:
         rows = (await conn.execute(statement)).all()
     if not rows:
         return Report({}, {}, ())
     taken = await asyncio.to_thread(lambda: [_read(row, collectors) for row in rows])
     async with writing(engine) as conn:
-        ours = await _claim(conn, [one.seq for one in taken])
-        taken = [one for one in taken if one.seq in ours]
+        free = await _claim(conn, [one.seq for one in taken])
+        taken = [one for one in taken if one.seq in free]
         fresh = await observing.store(conn, _entries(taken), now)
         await _mark(conn, taken)
     return _report(taken, fresh)
 
 
 def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
-    collector = collectors.get(row.provider)
-    if collector is None:
-        return _Read(row.seq, row.provider, Reading(), "NotConfigured")
     delivery = Delivery(row.provider, row.body, msgspec.json.decode(row.headers), row.received_at)
     try:
-        result = collector.read(delivery)
+        result = collectors[row.provider].read(delivery)
         sightings = tuple(_recorded(sighting, row.received_at) for sighting in result.sightings)
     except Unreadable as problem:
         return _Read(row.seq, row.provider, Reading(), f"Unreadable: {problem}"[:300])

@@ -98,9 +98,8 @@ async def test_a_batch_is_cut_at_its_limit_and_the_rest_is_read_next(engine: Asy
     assert counts == [2, 2, 1, 0]
 
 
-async def test_unreadable_bytes_a_bug_and_an_unknown_provider_stop_nobody_behind_them(engine: AsyncEngine) -> None:
+async def test_unreadable_bytes_and_a_bug_stop_nobody_behind_them(engine: AsyncEngine) -> None:
     await deliver(engine, b"not json", said("e1", bug="u1"), said("e2", code="half \ud800"), said("e3"))
-    await deliver(engine, b"{}", provider="zoom")
 
     report = await reading.read_batch(engine, COLLECTORS, NOW, 10)
 
@@ -109,10 +108,19 @@ async def test_unreadable_bytes_a_bug_and_an_unknown_provider_stop_nobody_behind
         (UNREADABLE, "KeyError"),
         (UNREADABLE, "NotStorable"),
         (READ, None),
-        (UNREADABLE, "NotConfigured"),
     ]
-    assert report.read == {("agora", "unreadable"): 3, ("agora", "read"): 1, ("zoom", "unreadable"): 1}
+    assert report.read == {("agora", "unreadable"): 3, ("agora", "read"): 1}
     assert set(await rows(engine)) == {"e3"}
+
+
+async def test_a_provider_that_is_not_configured_at_present_waits_and_holds_up_nobody(engine: AsyncEngine) -> None:
+    await deliver(engine, said("e1"), said("e2"), provider="livekit")
+    await deliver(engine, said("e3"))
+
+    assert await reading.read_waiting(engine, COLLECTORS, NOW, 1) == 1
+    assert set(await rows(engine)) == {"e3"}
+    both = {**COLLECTORS, "livekit": SpokenCollector("livekit")}
+    assert await reading.read_waiting(engine, both, NOW, 10) == 2
 
 
 async def test_a_repeat_in_another_delivery_changes_nothing_and_asks_for_no_judgement(engine: AsyncEngine) -> None:

@@ -146,3 +146,9 @@ def test_what_is_shown_holds_no_secret() -> None:
     assert words["QOS_LIVEKIT_KEYS"] == "not set"
     assert words["QOS_PORT"] == "8080"
     assert not any("hidden" in value or WHSEC in value for value in words.values())
+
+
+def test_a_place_for_claims_without_a_secret_to_sign_them_is_a_mistake() -> None:
+    [told] = problems({"QOS_CLAIMS_URL": "https://refunds.example/claims"})
+
+    assert told.startswith("QOS_CLAIMS_SECRETS: nothing was given")

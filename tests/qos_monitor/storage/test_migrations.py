@@ -26,14 +26,14 @@ async def test_migrations_and_tables_do_not_drift(engine: AsyncEngine) -> None:
         assert await conn.run_sync(differences) == []
 
 
-async def test_every_index_of_the_tables_is_made_with_its_condition(engine: AsyncEngine) -> None:
+async def test_every_index_of_the_tables_is_made_with_its_condition(embedded: AsyncEngine) -> None:
     wanted = {
-        index.name: str(CreateIndex(index).compile(dialect=engine.dialect))
+        index.name: str(CreateIndex(index).compile(dialect=embedded.dialect))
         for table in metadata.tables.values()
         for index in table.indexes
     }
 
-    async with storage.reading(engine) as conn:
+    async with storage.reading(embedded) as conn:
         rows = await conn.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type='index'")
         made = {row.name: row.sql for row in rows if row.sql is not None}
 
@@ -119,8 +119,8 @@ async def test_an_error_inside_a_write_undoes_all_of_it(engine: AsyncEngine) -> 
         assert (await reader.execute(select(cursors))).all() == []
 
 
-async def test_every_connection_is_durable_and_in_wal_mode(engine: AsyncEngine) -> None:
-    async with storage.reading(engine) as conn:
+async def test_every_connection_is_durable_and_in_wal_mode(embedded: AsyncEngine) -> None:
+    async with storage.reading(embedded) as conn:
         assert (await conn.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
         assert (await conn.exec_driver_sql("PRAGMA journal_mode")).scalar_one() == "wal"
 

@@ -64,7 +64,7 @@ class Door:
 
 
 @pytest.fixture
-async def door(engine: AsyncEngine) -> AsyncIterator[Door]:
+async def door(embedded: AsyncEngine) -> AsyncIterator[Door]:
     """Open the front door with three providers, a body limit of 1000 and a queue of 3."""
     collectors = {
         "agora": SpokenCollector(),
@@ -72,7 +72,7 @@ async def door(engine: AsyncEngine) -> AsyncIterator[Door]:
         "broken": BrokenCollector("broken"),
     }
     clock = SetClock()
-    writer = Writer(engine, deliveries, COLUMNS, queue_max=3)
+    writer = Writer(embedded, deliveries, COLUMNS, queue_max=3)
     writer.start()
     intake = Intake(collectors, writer, clock)
     telemetry = Telemetry([*collectors, PROVIDER])
@@ -85,7 +85,7 @@ async def door(engine: AsyncEngine) -> AsyncIterator[Door]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-        yield Door(engine, writer, telemetry, client, port, clock)
+        yield Door(embedded, writer, telemetry, client, port, clock)
     await runner.cleanup()
     await writer.stop()
 
@@ -280,6 +280,11 @@ async def test_the_scheme_of_the_token_may_be_written_in_any_case(door: Door) ->
     headers = {"Authorization": f"bearer {TOKEN}"}
 
     assert (await door.client.post("/v1/observations", data=line(), headers=headers)).status == 202
+
+
+async def test_observations_beyond_the_limit_of_uploads_are_413(door: Door) -> None:
+    assert (await observe(door, b"\n" * 100_001)).status == 413
+    assert await door.stored() == []
 
 
 async def test_compressed_observations_are_415(door: Door) -> None:
