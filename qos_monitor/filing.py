@@ -199,6 +199,8 @@ class _Settling:
             await self.desk.supersede(row, JUDGE, "The judgement no longer finds it.")
         elif row.kind == REFUND:
             await self._lost_refund(row, pairs)
+        elif row.kind == REVIEW and row.state is CaseState.SUPPLEMENTED:
+            await self._mark_lost(row)  # it is done: the refund in its place answers for itself
         elif row.kind == REVIEW and row.body.get("outage") is not None:
             await self._lost_review(row, refund)
         elif not row.is_sent and (refund is not None or self._is_absorbed(row)):

@@ -9,15 +9,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from qos_monitor.claims.lifecycle import ClaimKind
 from qos_monitor.storage.tables import claims, class_learners, classes
 from rules.policy import RemedyTerms
-from rules.span import DAY, Instant
+from rules.span import DAY, MINUTE, Instant
+
+ACTIVE_KEPT_MS = 10 * MINUTE
+"""So long the count of active learners is taken for true: in a large outage it is asked for with every claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerLimits:
-    """What always passes: so many claims in 24 h, or all; ``sum_minor`` is the most money by currency, if any."""
+    """What always passes: so many claims in 24 h; ``sum_minor`` is the most money in that time, by currency, if any."""
 
     claims_min: int = 25
     sum_minor: Mapping[str, int] = field(default_factory=dict)
+    _active: dict[str, tuple[Instant, int]] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    async def active_learners(self, conn: AsyncConnection, terms: RemedyTerms, now: Instant) -> int:
+        """Count the learners with a class in the last days, as of at most ten minutes ago."""
+        counted_at, count = self._active.get("count", (None, 0))
+        if counted_at is None or not counted_at <= now < counted_at + ACTIVE_KEPT_MS:
+            count = await _active_learners(conn, now - terms.active_days * DAY, now)
+            self._active["count"] = (now, count)
+        return count
 
 
 async def why_wait(
@@ -35,7 +47,7 @@ async def why_wait(
     recent = (claims.c.ready_at > now - DAY, claims.c.kind != ClaimKind.WITHDRAWAL.value)
     count = (await conn.execute(select(func.count()).select_from(claims).where(*recent))).scalar_one()
     if count + 1 > limits.claims_min:
-        active = await _active_learners(conn, now - terms.active_days * DAY, now)
+        active = await limits.active_learners(conn, terms, now)
         share = terms.breaker_share
         if count + 1 > share * active:
             percent = f"{float(100 * share):g} %"

@@ -55,7 +55,7 @@ def today_of(policy: Policy, now: Instant) -> date:
 
 
 async def _unanswered(desk: Desk, row: CaseRow) -> None:
-    if row.body["terms"].get(STANDS) and row.is_found:
+    if row.body["terms"].get(STANDS):
         reason = "Nobody answered by the target day, and the platform's own records show a class lost."
         await file_in_place(desk, row, DEADLINE, reason)
         return

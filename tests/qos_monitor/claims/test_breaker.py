@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import relay
-from qos_monitor.claims.breaker import BreakerLimits
+from qos_monitor.claims.breaker import ACTIVE_KEPT_MS, BreakerLimits
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import class_learners, classes
 from rules.span import DAY, Instant
@@ -56,9 +56,11 @@ async def test_learners_without_a_class_in_28_days_are_not_active(engine: AsyncE
     court = Court(engine, limits=BreakerLimits(claims_min=0))
     assert await one_more_claim(court, "u1") == "waiting"
 
-    await active_learners(engine, 100, FILED - 28 * DAY)
+    later = FILED + ACTIVE_KEPT_MS
+    await active_learners(engine, 100, later - 28 * DAY)
 
-    assert await one_more_claim(court, "u2") == "ready"
+    assert await one_more_claim(court, "u2", later - 1) == "waiting"  # counted a moment ago
+    assert await one_more_claim(court, "u3", later) == "ready"
 
 
 async def test_claims_of_more_than_24_hours_ago_no_longer_count(engine: AsyncEngine) -> None:

@@ -134,6 +134,39 @@ async def test_a_held_case_that_is_found_again_goes_on(court: Court) -> None:
     assert told(await court.case()) == ["filed", "1 refund ready"]
 
 
+async def test_what_the_breaker_stopped_waits_on_when_a_held_case_goes_on(court: Court) -> None:
+    await court.judge(dark_life())
+    court.limits = BreakerLimits(claims_min=0)
+    await court.judge(dark_life(richer()), FILED + HOUR)
+    assert told(await court.case()) == ["supplemented", "1 refund ready", "2 supplement waiting"]
+    await court.judge(bright_life(), FILED + 2 * HOUR)
+    assert told(await court.case()) == ["held", "1 refund waiting", "2 supplement waiting"]
+
+    await court.judge(dark_life(richer()), FILED + 3 * HOUR)
+
+    assert told(await court.case()) == ["supplemented", "1 refund ready", "2 supplement waiting"]
+
+
+async def test_an_enrolment_is_refunded_once_though_another_outage_is_found_to_owe_it(court: Court) -> None:
+    first, second = (
+        [MON, WED],
+        [lesson("mon2", local("Mon 19:00") + 7 * DAY), lesson("wed2", local("Wed 19:00") + 7 * DAY)],
+    )
+    good = [lesson("fri", "Fri 19:00"), lesson("sun", "Sun 19:00")]
+    seen = [o for row in good for o in present(row)] + [o for row in second for o in kept_out(row)] + kept_out(MON)
+    week = [*first, *good, *second]
+    await court.judge(life([*first, *good], [*seen, *kept_out(WED)]))
+    await sent(court)
+
+    found = await court.judge(life(week, [*seen, *present(WED)]), FILED + 8 * DAY)
+
+    (refund,) = [case for case in found.cases if case.kind == "refund"]
+    case = await court.case()
+    assert refund.lineage == "mon2"
+    assert case.lineage == "mon"
+    assert told(case) == ["accepted", "1 refund accepted"]
+
+
 async def test_a_held_case_stands_once_its_target_day_is_over_and_not_before(court: Court) -> None:
     await court.judge(dark_life())
     await court.judge(bright_life(), FILED + HOUR)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import deque
 from datetime import date
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qos_monitor import relay
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import FilingOptions
+from qos_monitor.claims.gateway import Unavailable
 from qos_monitor.filing import review_due
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import cases
@@ -67,6 +69,16 @@ async def test_an_unanswered_review_stands_where_a_class_is_on_the_servers_recor
     assert (await court.moves(refund.case_key)) == ["- > candidate by deadline", "candidate > filed by deadline"]
 
 
+async def test_a_review_on_its_way_stays_on_its_way_when_its_refund_is_filed(court: Court) -> None:
+    """It may have arrived: what was sent is never called back silently."""
+    await court.judge(half_proved())
+    await relay.send_due(court.engine, FakeGateway(deque([Unavailable("503")] * 3)), FILED)
+
+    await court.let_days_pass(DUE + DAY)
+
+    assert states(await court.case("review")) == ["supplemented", "1 review ready"]
+
+
 async def test_the_clients_word_alone_never_pays_the_review_waits_and_alerts(
     court: Court, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,6 +101,17 @@ async def test_a_refund_filed_for_a_review_is_found_as_long_as_the_review_is(cou
 
     assert states(await court.case("refund")) == ["filed", "1 refund ready"]
     assert len(await court.cases("review")) == 1
+
+
+async def test_when_neither_is_found_any_more_the_refund_is_held_and_the_review_stays_done(court: Court) -> None:
+    await court.judge(half_proved())
+    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await court.let_days_pass(DUE + DAY)
+
+    await court.judge(life([MON, WED], [*kept_out(MON), *present(WED)]), DUE + 2 * DAY)
+
+    assert states(await court.case("refund")) == ["held", "1 refund waiting"]
+    assert states(await court.case("review")) == ["supplemented", "1 review accepted"]
 
 
 async def test_a_review_that_waits_goes_on_when_the_servers_record_comes(court: Court) -> None:
