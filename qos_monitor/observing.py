@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import Sighting
@@ -19,7 +19,7 @@ from rules.span import Instant
 Key = tuple[str, str]
 Room = tuple[str, str]
 
-_PLACED = ("class_id", "role", "session")
+_NEVER = -(2**62)  # before every place in a thread
 _CHECKS = frozenset({Kind.CHECK_PASSED, Kind.CHECK_FAILED})
 
 
@@ -93,25 +93,40 @@ async def _stored(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Entry
     ids = defaultdict(list)
     for source, name in keys:
         ids[source].append(name)
-    rows = [row for source in ids for row in await _rows(conn, source, "id", ids[source])]
-    return {(row.source, row.id): _entry(row) for row in rows}
+    stored: dict[Key, Entry] = {}
+    for source in ids:
+        for some in chunks(ids[source]):
+            copies = select(observations).where(observations.c.source == source, observations.c.id.in_(some))
+            stored |= {(row.source, row.id): _entry(row) for row in await conn.execute(copies)}
+    return stored
 
 
 async def _neighbours(conn: AsyncConnection, entries: Iterable[Entry]) -> list[Entry]:
-    """Read the other rows of the threads touched."""
-    threads = defaultdict(set)
+    """Read of every thread touched what a new event can rename, and the join that names it.
+
+    That is from the last join before the first touched place to the first join after the last one: a room
+    that a school keeps for years has long threads, and nothing outside of these bounds can change.
+    """
+    places: dict[Key, list[int]] = defaultdict(list)
     for entry in entries:
         if entry.thread is not None:
-            threads[entry.thread[0]].add(entry.thread[1])
-    return [_entry(row) for source in threads for row in await _rows(conn, source, "thread", sorted(threads[source]))]
-
-
-async def _rows(conn: AsyncConnection, source: str, column: str, values: Sequence[str]) -> list[Row[Any]]:
-    found: list[Row[Any]] = []
-    for some in chunks(values):
-        statement = select(observations).where(observations.c.source == source, observations.c[column].in_(some))
-        found += (await conn.execute(statement)).all()
+            places[entry.thread].append(entry.sighting.order)
+            if entry.row is not None:
+                places[entry.thread].append(entry.row.thread_order)
+    found: list[Entry] = []
+    for (source, thread), orders in places.items():
+        found += [_entry(row) for row in await conn.execute(_between(source, thread, min(orders), max(orders)))]
     return found
+
+
+def _between(source: str, thread: str, first: int, last: int) -> Select[Any]:
+    order = observations.c.thread_order
+    of_thread = (observations.c.source == source) & (observations.c.thread == thread)
+    is_join = of_thread & (observations.c.kind == Kind.JOINED.value)
+    low = func.coalesce(select(func.max(order)).where(is_join, order < first).scalar_subquery(), _NEVER)
+    high = func.coalesce(select(func.min(order)).where(is_join, order > last).scalar_subquery(), -_NEVER)
+    inside = (order > low) & (order <= high)
+    return select(observations).where(of_thread, inside | (is_join & (order == low)))
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -160,7 +175,7 @@ def _values(entry: Entry) -> Values:
 
 
 def _sessions(entries: Iterable[Entry]) -> dict[Key, str | None]:
-    """Name the sessions of every thread that is here as a whole."""
+    """Name the sessions of the threads, as far as they are here."""
     threads: dict[Key, list[Sighting]] = defaultdict(list)
     for entry in entries:
         if entry.thread is not None:

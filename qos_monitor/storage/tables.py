@@ -134,7 +134,7 @@ observations = Table(
     Column("thread_order", BigInteger, nullable=False, default=0),
     UniqueConstraint("source", "id"),
     Index("ix_observations_class_id_participant_id", "class_id", "participant_id"),
-    Index("ix_observations_thread", "source", "thread"),
+    Index("ix_observations_thread", "source", "thread", "thread_order"),
     Index("ix_observations_kind_at", "kind", "at"),
     Index("ix_observations_room", "source", "room_id", "at"),
     Index("ix_observations_participant_id_kind", "participant_id", "kind"),

@@ -15,12 +15,13 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
+from collectors.threads import named
 from qos_monitor import observing, reading, roster
 from qos_monitor.due import PROVISIONAL_AFTER
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import observation_of, window_of
-from qos_monitor.storage.tables import READ, UNREADABLE, deliveries, learners, observations, windows
+from qos_monitor.storage.tables import READ, UNREADABLE, deliveries, learners, metadata, observations, windows
 from rules.span import HOUR, MINUTE, SECOND, Instant
 
 COLLECTORS = {"agora": SpokenCollector()}
@@ -323,6 +324,33 @@ def test_order_repetition_and_batching_never_change_what_is_stored(
         assert await stored(batches, "one") == await stored([sightings], "other")
 
     asyncio.run(both())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    events=st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["joined", "left"])), min_size=1, max_size=14),
+    cut=st.integers(1, 5),
+)
+def test_a_long_thread_read_in_part_is_named_as_if_it_were_read_whole(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[int, str]], cut: int
+) -> None:
+    thread = [
+        sighting(f"e{number}", kind, MONDAY + order * MINUTE, thread="u1@r1", order=order, recorded_at=MONDAY)
+        for number, (order, kind) in enumerate(events)
+    ]
+    whole = {one.observation.id: one.observation.session for one in named(thread)}
+
+    async def stored() -> dict[str, str | None]:
+        engine = storage.create(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('thread')}/qos.sqlite3")
+        async with storage.writing(engine) as conn:
+            await conn.run_sync(metadata.create_all)
+        for first in range(0, len(thread), cut):
+            await store(engine, *thread[first : first + cut])
+        found = {name: session for name, (_, _, session) in (await rows(engine)).items()}
+        await engine.dispose()
+        return found
+
+    assert asyncio.run(stored()) == whole
 
 
 def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:

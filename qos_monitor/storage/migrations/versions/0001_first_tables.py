@@ -154,7 +154,7 @@ def _what_was_seen() -> None:
     op.create_index("ix_observations_kind_at", "observations", ["kind", "at"])
     op.create_index("ix_observations_room", "observations", ["source", "room_id", "at"])
     op.create_index("ix_observations_participant_id_kind", "observations", ["participant_id", "kind"])
-    op.create_index("ix_observations_thread", "observations", ["source", "thread"])
+    op.create_index("ix_observations_thread", "observations", ["source", "thread", "thread_order"])
 
 
 def _what_was_judged() -> None:
