@@ -154,7 +154,8 @@ class _Settling:
         demand = await self.desk.unclaimed(row, _owed(case))
         if demand is None:
             if waiting is not None:
-                await self.desk.supersede(row, JUDGE, "No more is owed than was claimed.")
+                reason = "No more is owed than was claimed."
+                await self.desk.supersede(row, JUDGE, reason, waiting_only=True)
             return
         if waiting is not None and _says_same(waiting.amount_minor, waiting.terms, demand):
             return

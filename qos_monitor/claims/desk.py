@@ -129,10 +129,14 @@ class Desk:
             logs.event("claim_waits", logging.WARNING, reason=why)
         return why is not None
 
-    async def supersede(self, row: CaseRow, actor: str, reason: str) -> None:
-        """Take back, silently, what was never sent; a claim that was sent stays as it is."""
+    async def supersede(self, row: CaseRow, actor: str, reason: str, *, waiting_only: bool = False) -> None:
+        """Take back, silently, what was never sent; with ``waiting_only``, what was never let go either.
+
+        A claim that was sent stays as it is.
+        """
+        states = (ClaimState.WAITING,) if waiting_only else (ClaimState.WAITING, ClaimState.READY)
         for claim in row.claims:
-            if not claim.is_sent and claim.state in (ClaimState.WAITING, ClaimState.READY):
+            if not claim.is_sent and claim.state in states:
                 await ledger.move_claim(self.conn, claim, ClaimState.SUPERSEDED)
         await ledger.resettle(self.conn, row.case_key, actor, reason, self.now)
 

@@ -8,11 +8,13 @@ from types import MappingProxyType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collectors.contract import DeliveryKey
 from qos_monitor import logs
 from qos_monitor.claims import ledger
 from qos_monitor.claims.ledger import REFUND_SYSTEM, CaseRow
 from qos_monitor.claims.lifecycle import ClaimKind, ClaimState, IllegalMove
 from qos_monitor.errors import QosError
+from qos_monitor.intake import storable
 from qos_monitor.storage.tables import READ, claims, deliveries
 from rules.document import Fields, Invalid, Problem
 from rules.span import Instant
@@ -79,7 +81,7 @@ async def take(conn: AsyncConnection, claim_key: str, status: Status, told: Told
     row = {
         "provider": PROVIDER,
         "minute": 0,
-        "event_id": told.message_id[:200],
+        "event_id": storable(DeliveryKey(0, told.message_id)).event_id,
         "received_at": told.received_at,
         "headers": "{}",
         "body": told.body,

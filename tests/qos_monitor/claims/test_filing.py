@@ -134,6 +134,18 @@ async def test_a_held_case_that_is_found_again_goes_on(court: Court) -> None:
     assert told(await court.case()) == ["filed", "1 refund ready"]
 
 
+async def test_a_supplement_not_let_go_is_dropped_when_less_is_owed_and_what_was_filed_stays(court: Court) -> None:
+    await court.judge(dark_life())
+    court.limits = BreakerLimits(claims_min=0)
+    await court.judge(dark_life(richer()), FILED + HOUR)
+
+    await court.judge(dark_life(), FILED + 2 * HOUR)
+
+    case = await court.case()
+    assert told(case) == ["filed", "1 refund ready", "2 supplement superseded"]
+    assert case.claims[0].amount_minor == 280_000
+
+
 async def test_what_the_breaker_stopped_waits_on_when_a_held_case_goes_on(court: Court) -> None:
     await court.judge(dark_life())
     court.limits = BreakerLimits(claims_min=0)
