@@ -57,8 +57,8 @@ def read_decision(value: object) -> Decision:
     if what == WITHDRAW and given is None:
         fields.note("evidence", 'is required for a withdrawal: {"grade": "A", "reference": "…"}')
     for key, text, most in (("actor", actor, _ACTOR_MAX), ("reason", reason, _WORDS_MAX)):
-        if len(text) > most:
-            fields.note(key, f"must have at most {most} characters")
+        if len(text) > most or "\0" in text:
+            fields.note(key, f"must have at most {most} characters, none of them NUL")
     if actor in (ledger.JUDGE, ledger.RELAY, ledger.REFUND_SYSTEM, ledger.DEADLINE):
         fields.note("actor", "must be a person's name, not one of the machine's own")
     if problems:
@@ -72,8 +72,8 @@ def _reference(fields: Fields) -> str:
     fields.close()
     if grade != "A":
         fields.note("grade", "must be A: only a server's own record may take back what was promised")
-    if len(reference) > _WORDS_MAX:
-        fields.note("reference", f"must have at most {_WORDS_MAX} characters")
+    if len(reference) > _WORDS_MAX or "\0" in reference:
+        fields.note("reference", f"must have at most {_WORDS_MAX} characters, none of them NUL")
     return reference
 
 

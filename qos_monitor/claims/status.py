@@ -58,6 +58,8 @@ def read_status(value: object) -> Status:
         reason=fields.text_or_none("reason"),
     )
     fields.close()
+    if status.reason is not None and "\0" in status.reason:
+        fields.note("reason", "must hold no NUL character: a database refuses it")
     if problems:
         raise Invalid(problems)
     return status

@@ -203,6 +203,8 @@ GOOD = {"decision": "withdraw", "actor": "Li Wei", "reason": "The server's log s
         ({"evidence": {"grade": "A"}}, "evidence.reference: must be a text that is not empty"),
         ({"evidence": {"grade": "A", "reference": "x"}, "actor": "judge"}, "actor: must be a person's name"),
         ({"evidence": {"grade": "A", "reference": "x"}, "actor": "x" * 101}, "actor: must have at most 100"),
+        ({"evidence": {"grade": "A", "reference": "x"}, "reason": "a\0b"}, "reason: must have at most 2000"),
+        ({"evidence": {"grade": "A", "reference": "\0"}}, "evidence.reference: must have at most 2000"),
         ({"evidence": {"grade": "A", "reference": "x"}, "reason": ""}, "reason: must be a text that is not empty"),
         ({"evidence": {"grade": "A", "reference": "x"}, "extra": 1}, "extra: is not a key"),
         ({"decision": "delete"}, "decision: must be one of release, withdraw"),
