@@ -1,6 +1,7 @@
 """The demo from end to end: signed webhooks become claims a refund system received, and no other."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,12 @@ def test_the_demo_ends_well_and_says_so(played: Played) -> None:
 def test_the_claims_received_ask_for_all_the_plan_owes_and_nothing_else(played: Played) -> None:
     received = json.loads((played[1] / "claims.json").read_text(encoding="utf-8"))
     assert asked(received) == owed(dues(make(1, KEYS)))
+
+
+def test_the_readme_shows_the_sum_the_demo_comes_to(played: Played) -> None:
+    told = re.search(r"for \d+ enrolments, CNY [\d,.]+", played[0].stdout)
+    assert told is not None
+    assert told[0] in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_evidence_of_a_claim_is_verified_from_its_file(played: Played) -> None:
