@@ -44,6 +44,12 @@ class Specimen:
     sent_again: Callable[[Body], Body]
     unknown_event: Body
     unknown_enum: Body
+    signs_body: bool = True
+    """Whether the proof covers the body, or only says who sends."""
+    keeps_proof: bool = True
+    """Whether the proof is stored with the delivery; one that is good for every delivery must not be."""
+    is_strict: bool = False
+    """Whether the format is ours, so that what it does not know is refused instead of counted."""
 
     @property
     def name(self) -> str:
@@ -248,6 +254,5 @@ BEACON = Specimen(
     sent_again=lambda body: body | {"sent_at": NOON + 9_000},
     unknown_event=beacon_batch({"kind": "levitated", "at": NOON}),
     unknown_enum=beacon_batch({"kind": "join_failed", "at": NOON, "code": "SOLAR_FLARE"}),
+    signs_body=False,
 )
-
-SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON)

@@ -1,0 +1,5 @@
+"""Every specimen there is: what the suites that hold for all collectors run over."""
+
+from collector_specimens import AGORA, BEACON, LIVEKIT, Specimen
+
+SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON)
