@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import TYPE_CHECKING
 
-from collector_specimens import Body, Specimen
+from collector_specimens import NOON, Body, Specimen
 from hypothesis import strategies as st
 
 from collectors.contract import Delivery, Reading, Unreadable
@@ -98,4 +99,44 @@ def json_values() -> st.SearchStrategy[object]:
     keys = st.sampled_from(["kind", "at", "id", "timestamp", "reports", "type", "ssrc"]) | st.text(max_size=5)
     return st.recursive(
         leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=10
+    )
+
+
+def mutated(specimen: Specimen, chance: Random) -> Delivery:
+    """Deliver a body that was right until one to six things went wrong with it, signed as its sender would."""
+    body = chance.choice(specimen.valid)
+    for _ in range(chance.randrange(4)):
+        places = list(paths(body))
+        value = chance.choice([*ODD, _at(body, chance.choice(places)) if places else None])
+        if places:
+            body = changed(body, chance.choice(places), value, is_removed=chance.random() < 0.2)
+    raw = specimen.delivery(body).body
+    for _ in range(chance.randrange(3)):
+        raw = _damaged(raw, specimen.delivery(chance.choice(specimen.valid)).body, chance)
+    return specimen.delivery(raw, chance.choice([NOON, NOON + 5_000, 0, 2**41]))
+
+
+def _at(body: object, path: Path) -> object:
+    for key in path:
+        body = body[key]  # type: ignore[index]  # the path was walked in this very body
+    return body
+
+
+def _damaged(raw: bytes, other: bytes, chance: Random) -> bytes:
+    """Flip, cut, double or insert some bytes, or go on with another body."""
+    start = chance.randrange(len(raw) + 1)
+    end = min(start + chance.choice([1, 1, 1, 2, 4, 16, 64]), len(raw))
+    noise = bytes(chance.randrange(256) for _ in range(chance.randrange(1, 9)))
+    return chance.choice(
+        [
+            raw[:start] + noise + raw[end:],
+            raw[:start] + raw[end:],
+            raw[:end] + raw[start:],
+            raw[:start] + noise + raw[start:],
+            raw[:start]
+            + chance.choice([b"\x00", b"\\u0000", b"\\ud800", b"-", b"e9", b'"', b"{", b"[", b","])
+            + raw[start:],
+            raw[:start] + other[chance.randrange(len(other)) :],
+            raw[:start],
+        ]
     )
