@@ -7,7 +7,7 @@ from fractions import Fraction
 from rules.checks import checks_of
 from rules.deadline import WorkingDay
 from rules.dossier import Dossier
-from rules.evidence import NOTHING, gather
+from rules.evidence import NOTHING, domain, gather
 from rules.incident import DomainWindows
 from rules.observation import Kind, Observation, Role, chosen
 from rules.outage import Check, History, Outage, fold
@@ -16,6 +16,7 @@ from rules.policy import Policy
 from rules.record import ClassRecord
 from rules.remedy import Case, Ledger, cases
 from rules.span import MINUTE, Instant, Span, covered, format_instant, united
+from rules.verdict import Verdict
 from rules.window import (
     EXPECTED,
     ClassInputs,
@@ -118,7 +119,8 @@ class Life:
         """Name every domain whose windows the outages of this learner may ask for."""
         anchored = {anchor.domain for record in self.records for anchor in record.anchors}
         blamed = {check.cause_domain for check in self.checks if check.cause_domain is not None}
-        return anchored | blamed
+        doubted = {domain("provider", row.provider) for row in self.records if row.verdict is Verdict.UNKNOWN}
+        return anchored | blamed | doubted
 
 
 def settle(

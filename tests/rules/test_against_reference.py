@@ -29,7 +29,7 @@ def _shown(rows: object, like: list[Row]) -> list[Row]:
     return [{key: row[key] for key in keys} if keys else row for row in rows]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(120))
 def test_both_judges_agree_on_a_world_of_many(seed: int) -> None:
     world, as_of = crowded_world(seed)
 

@@ -58,6 +58,17 @@ def test_classes_of_unknown_cause_are_reviewed() -> None:
     assert "1 classes of unknown cause" in next(case for case in answer.cases if case.kind == "review").why
 
 
+def test_a_provider_that_was_well_after_a_class_of_unknown_cause_leaves_no_doubt() -> None:
+    wed = lesson("wed", "Wed 19:00")
+    own = kept_out(MON, fault="unknown") + kept_out(wed, blames="account")
+    well = crowd("Tue 12:00", 20, 0) + crowd("Tue 12:30", 20, 0)
+
+    doubted = judged(school([MON, wed], own))
+    cleared = judged(school([MON, wed, *well.classes], own + well.observations))
+
+    assert (outages_of(doubted), outages_of(cleared)) == ([(1, "review")], [(1, "not_yet")])
+
+
 def test_unknown_classes_alone_are_no_outage() -> None:
     wed = lesson("wed", "Wed 19:00")
 
