@@ -107,7 +107,7 @@ def mutated(specimen: Specimen, chance: Random) -> Delivery:
     body = chance.choice(specimen.valid)
     for _ in range(chance.randrange(4)):
         places = list(paths(body))
-        value = chance.choice([*ODD, _at(body, chance.choice(places)) if places else None])
+        value = chance.choice([*ODD, value_at(body, chance.choice(places)) if places else None])
         if places:
             body = changed(body, chance.choice(places), value, is_removed=chance.random() < 0.2)
     raw = specimen.delivery(body).body
@@ -116,7 +116,8 @@ def mutated(specimen: Specimen, chance: Random) -> Delivery:
     return specimen.delivery(raw, chance.choice([NOON, NOON + 5_000, 0, 2**41]))
 
 
-def _at(body: object, path: Path) -> object:
+def value_at(body: object, path: Path) -> object:
+    """Take the value at the end of a path."""
     for key in path:
         body = body[key]  # type: ignore[index]  # the path was walked in this very body
     return body

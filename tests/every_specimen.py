@@ -1,5 +1,6 @@
 """Every specimen there is: what the suites that hold for all collectors run over."""
 
 from collector_specimens import AGORA, BEACON, LIVEKIT, Specimen
+from trtc_specimen import TRTC
 
-SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON)
+SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC)

@@ -10,6 +10,7 @@ from collectors.beacon.codes import CODES, Blame
 from collectors.beacon.items import AGE_MAX, AHEAD_MAX, NOTES
 from collectors.beacon.webhook import ITEMS_MAX
 from collectors.livekit.webhook import DISCONNECT_REASONS
+from collectors.trtc.webhook import EVENTS, EXIT_REASONS
 from rules.observation import Fault
 from rules.span import HOUR, MINUTE
 
@@ -43,6 +44,14 @@ def test_every_livekit_reason_is_in_the_table_with_its_fault() -> None:
     sip = {name for number, name, _ in DISCONNECT_REASONS if 11 <= number <= 13}  # one row for all three
 
     assert told == {name: fault for _, name, fault in DISCONNECT_REASONS if name not in sip}
+
+
+def test_every_trtc_event_and_exit_reason_is_in_the_tables() -> None:
+    told = {int(row[0]): blame(row[2]) for row in rows("trtc", "| exit reason |") if row[0].isdecimal()}
+    events = {int(number) for row in rows("trtc", "| event |") for number in re.findall(r"\b\d{3}\b", row[0])}
+
+    assert told == dict(EXIT_REASONS)
+    assert events == {event for _, event in EVENTS}
 
 
 def test_every_beacon_code_is_in_the_table_with_its_fault() -> None:
