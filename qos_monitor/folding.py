@@ -62,10 +62,12 @@ class Folded:
 async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy, now: Instant) -> list[KeptLife]:
     """Read everything these learners are folded from, as known at ``now``."""
     kept = await verdict_book.of_learners(conn, learner_ids)
-    checks = await _checks(conn, learner_ids, now)
-    read = {learner_id: checks_of(seen).get(learner_id, ()) for learner_id, seen in checks.items()}
     bought = await window_book.enrolments_of(conn, learner_ids)
     ends = await _class_ends(conn, learner_ids)
+    # Who is on no roster is nobody yet: their checks count for nothing until they are (SPEC 2).
+    known_ids = ends.keys() | {row.learner_id for row in bought}
+    checks = await _checks(conn, sorted(known_ids & set(learner_ids)), now)
+    read = {learner_id: checks_of(seen).get(learner_id, ()) for learner_id, seen in checks.items()}
     known = await _settled(conn, learner_ids)
     lives = [
         Life(
