@@ -1,6 +1,7 @@
 """Every specimen there is: what the suites that hold for all collectors run over."""
 
 from collector_specimens import AGORA, BEACON, LIVEKIT, Specimen
+from hundredms_specimen import HUNDREDMS
 from trtc_specimen import TRTC
 
-SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC)
+SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC, HUNDREDMS)

@@ -1,6 +1,7 @@
 """What the READMEs say is what the code does."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from collectors.agora.webhook import LEAVE_REASONS
 from collectors.beacon.codes import CODES, Blame
 from collectors.beacon.items import AGE_MAX, AHEAD_MAX, NOTES
 from collectors.beacon.webhook import ITEMS_MAX
+from collectors.hundredms.webhook import JOIN_ERRORS
+from collectors.hundredms.webhook import LEAVE_REASONS as HUNDREDMS_REASONS
 from collectors.livekit.webhook import DISCONNECT_REASONS
 from collectors.trtc.webhook import EVENTS, EXIT_REASONS
 from rules.observation import Fault
@@ -52,6 +55,16 @@ def test_every_trtc_event_and_exit_reason_is_in_the_tables() -> None:
 
     assert told == dict(EXIT_REASONS)
     assert events == {event for _, event in EVENTS}
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"),
+    [("| reason of a leave |", HUNDREDMS_REASONS), ("| error of a failed join |", JOIN_ERRORS)],
+)
+def test_every_hundredms_reason_is_in_the_table_with_its_fault(heading: str, table: Mapping[str, Blame]) -> None:
+    told = {row[0].strip("`"): blame(row[1]) for row in rows("hundredms", heading) if row[0].startswith("`")}
+
+    assert told == dict(table)
 
 
 def test_every_beacon_code_is_in_the_table_with_its_fault() -> None:
