@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor import due, observing
@@ -22,7 +22,15 @@ from qos_monitor.storage.rows import (
     enrolment_values,
     is_plain,
 )
-from qos_monitor.storage.tables import class_learners, classes, courses, enrolments, verdicts, windows
+from qos_monitor.storage.tables import (
+    class_learners,
+    classes,
+    courses,
+    enrolments,
+    observations,
+    verdicts,
+    windows,
+)
 from rules.document import Problem
 from rules.span import Instant
 from rules.world import Course, Enrolment, ScheduledClass, World
@@ -147,12 +155,29 @@ async def _touch(
         rows = await conn.execute(select(classes.c.id).where(classes.c.course_id.in_(ids)))
         await due.touch_classes(conn, rows.scalars(), now)
     for ids in chunks(planned.enrolments.ids):
-        judged_learners = (
-            select(enrolments.c.learner_id)
-            .where(enrolments.c.id.in_(ids), enrolments.c.learner_id.in_(select(verdicts.c.learner_id)))
-            .distinct()
+        await _touch_enrolled(conn, ids, now)
+
+
+async def _touch_enrolled(conn: AsyncConnection, enrolment_ids: Sequence[str], now: Instant) -> None:
+    """Mark whoever bought these: their classes of the course may have another enrolment now, their money changed."""
+    bought = select(enrolments.c.learner_id).where(enrolments.c.id.in_(enrolment_ids))
+    is_known = or_(
+        enrolments.c.learner_id.in_(select(verdicts.c.learner_id)),
+        enrolments.c.learner_id.in_(select(observations.c.participant_id).where(observations.c.class_id.is_(None))),
+    )
+    await due.touch_learners(conn, (await conn.execute(bought.where(is_known).distinct())).scalars(), now)
+    judged = select(windows.c.window).where(windows.c.judged_at.is_not(None))
+    attended = (
+        select(classes.c.id)
+        .join(class_learners, class_learners.c.class_id == classes.c.id)
+        .join(enrolments, enrolments.c.learner_id == class_learners.c.learner_id)
+        .where(
+            enrolments.c.id.in_(enrolment_ids),
+            classes.c.course_id == enrolments.c.course_id,
+            classes.c.window.in_(judged),
         )
-        await due.touch_learners(conn, (await conn.execute(judged_learners)).scalars(), now)
+    )
+    await due.touch_classes(conn, (await conn.execute(attended)).scalars(), now)
 
 
 def _rooms(rows: Iterable[ScheduledClass]) -> Mapping[observing.Room, tuple[Instant, Instant]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules_school import crowd, judged, kept_out, lesson, local, on_weekdays, present, school
+from rules_school import crowd, judged, kept_out, lesson, local, on_weekdays, present, school, seen
 from rules_strategies import instants, worlds
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -239,6 +239,33 @@ async def test_evidence_that_makes_an_earlier_window_ill_is_felt_by_windows_judg
     assert {name: alone[name] for name in found if name.startswith("t-")} != {
         name: body for name, body in found.items() if name.startswith("t-")
     }
+
+
+async def test_an_enrolment_told_after_its_classes_were_judged_opens_the_case(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await enrol(engine, replace(OWED, enrolments=()))
+    await tell(engine, OWED.observations, FIRM)
+    await drain(engine, FIRM, filed)
+    before = dict(filed.cases)
+    await enrol(engine, replace(OWED, classes=()))
+
+    await drain(engine, FIRM, filed)
+
+    assert before == {}
+    assert [case["kind"] for case in filed.cases.values()] == ["refund"]
+
+
+async def test_a_check_counts_from_when_the_roster_knows_the_learner(engine: AsyncEngine) -> None:
+    filed = Filed()
+    await tell(engine, [seen("check_failed", "Mon 10:00", None, "u1", fault="platform")], FIRM)
+    await drain(engine, FIRM, filed)
+    unknown = (await kept(engine))[1]
+    await enrol(engine, replace(OWED, classes=()))
+
+    await drain(engine, FIRM, filed)
+
+    assert unknown == []
+    assert len((await kept(engine))[1]) == 1
 
 
 async def test_a_learner_taken_off_a_class_keeps_no_verdict_in_force(engine: AsyncEngine) -> None:
