@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import uvloop
 
@@ -135,7 +136,7 @@ def _judge(options: argparse.Namespace) -> int:
     given = world.read_world(documents.read_json(options.world))
     judgement = judge.judge(given, as_of, policy, is_working_day_in_china)
     if options.format == "text":
-        print(report.text(judgement))
+        print(report.text(judgement, ZoneInfo(policy.deadlines.zone)), end="")
     else:
         print(json.dumps(judgement.as_json(), indent=2, ensure_ascii=False))
     return 0

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cache
 from importlib import resources
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rules.document import Invalid, Problem
 
@@ -203,10 +204,24 @@ def read(given: object) -> Policy:
     """Read a policy from nested objects, as `Policy.as_json` writes them. Raises Invalid likewise."""
     problems: list[Problem] = []
     policy = _section(Policy, given, "", problems)
-    if problems:
+    if isinstance(policy, Policy) and not _is_zone(policy.deadlines.zone):
+        problems.append(
+            Problem("deadlines.zone", f"must be a time zone such as Asia/Shanghai, not {policy.deadlines.zone!r}")
+        )
+    if problems or not isinstance(policy, Policy):
         raise Invalid(problems)
-    assert isinstance(policy, Policy)  # noqa: S101 - what _section was asked to build
     return policy
+
+
+def _is_zone(name: str) -> bool:
+    """Say whether it is a time zone; where the machine has no table of zones, believe it."""
+    for tried in (name, "UTC"):
+        try:
+            ZoneInfo(tried)
+        except (ZoneInfoNotFoundError, ValueError):
+            continue
+        return tried == name
+    return True
 
 
 @cache
