@@ -3,5 +3,6 @@
 from collector_specimens import AGORA, BEACON, LIVEKIT, Specimen
 from hundredms_specimen import HUNDREDMS
 from trtc_specimen import TRTC
+from zoom_specimen import ZOOM
 
-SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC, HUNDREDMS)
+SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC, HUNDREDMS, ZOOM)
