@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Iterator
 
-import msgspec
-
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from collectors.lines import observations
 from qos_monitor.reading import is_storable
 from rules.document import Invalid, Problem
-from rules.observation import Observation, read_observation
+from rules.observation import Observation
 from rules.span import MINUTE
 
 PROVIDER = "observations"
@@ -53,23 +52,14 @@ def read(body: bytes) -> list[Observation]:
     Raises Invalid with the problems of every line, paths beginning ``line 3.``; at most a hundred are told.
     """
     problems: list[Problem] = []
-    seen = [one for one in _lines(body, problems) if one is not None]
+    seen = list(_lines(body, problems))
     if problems:
         raise Invalid(problems[:_PROBLEMS_MAX])
     return seen
 
 
-def _lines(body: bytes, problems: list[Problem]) -> Iterator[Observation | None]:
-    for number, line in enumerate(body.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        path = f"line {number}"
-        try:
-            value = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            problems.append(Problem(path, f"must be JSON in UTF-8 ({error})"))
-            continue
-        observation = read_observation(value, path, problems)
-        if observation is not None and not is_storable(Sighting(observation, placed=True)):
+def _lines(body: bytes, problems: list[Problem]) -> Iterator[Observation]:
+    for path, observation in observations(body, problems):
+        if not is_storable(Sighting(observation, placed=True)):
             problems.append(Problem(path, "holds a text too long or not plain, or an instant out of range"))
         yield observation

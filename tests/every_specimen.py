@@ -1,8 +1,9 @@
 """Every specimen there is: what the suites that hold for all collectors run over."""
 
 from collector_specimens import AGORA, BEACON, LIVEKIT, Specimen
+from generic_specimen import GENERIC
 from hundredms_specimen import HUNDREDMS
 from trtc_specimen import TRTC
 from zoom_specimen import ZOOM
 
-SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC, HUNDREDMS, ZOOM)
+SPECIMENS: tuple[Specimen, ...] = (AGORA, LIVEKIT, BEACON, TRTC, HUNDREDMS, GENERIC, ZOOM)
