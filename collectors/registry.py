@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from collectors import agora, beacon, livekit
+from collectors import agora, beacon, generic, hundredms, livekit, trtc
 from collectors.contract import Collector
 
 Factory = Callable[[tuple[str, ...]], Collector]
@@ -17,10 +17,13 @@ OURS: Mapping[str, Factory] = MappingProxyType(
     {
         "agora": agora.build,
         "livekit": livekit.build,
+        "trtc": trtc.build,
+        "hundredms": hundredms.build,
+        "generic": generic.build,
         "beacon": beacon.build,
     }
 )
-"""Provider, as in the URL, and what makes its collector from its secrets (LiveKit's: ``key:secret``)."""
+"""Provider, as in the URL, and what makes its collector from its secrets, written as its own ``build`` says."""
 
 
 def known() -> frozenset[str]:

@@ -42,6 +42,9 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
     secrets = {
         "agora": settings.agora_secrets,
         "livekit": tuple(f"{key}:{secret}" for key, secret in settings.livekit_keys.items()),
+        "trtc": settings.trtc_secrets,
+        "hundredms": settings.hundredms_secrets,
+        "generic": settings.generic_secrets,
         "beacon": settings.beacon_secrets,
     }
     try:

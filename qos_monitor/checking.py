@@ -39,6 +39,9 @@ def _sources(settings: Settings) -> list[Finding]:
     given = {
         "agora webhooks": (bool(settings.agora_secrets), "QOS_AGORA_SECRETS"),
         "livekit webhooks": (bool(settings.livekit_keys), "QOS_LIVEKIT_KEYS"),
+        "trtc callbacks": (bool(settings.trtc_secrets), "QOS_TRTC_SECRETS"),
+        "100ms webhooks": (bool(settings.hundredms_secrets), "QOS_HUNDREDMS_SECRETS"),
+        "generic webhooks": (bool(settings.generic_secrets), "QOS_GENERIC_SECRETS"),
         "beacons": (bool(settings.beacon_secrets), "QOS_BEACON_SECRETS"),
         "observations": (settings.observations_token is not None, "QOS_OBSERVATIONS_TOKEN"),
     }

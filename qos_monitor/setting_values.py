@@ -9,6 +9,8 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _TOKEN_LENGTH_MIN = 16
 _KEY_BYTES_MIN = 24  # standardwebhooks asks for 24 to 64 bytes
 
@@ -110,6 +112,26 @@ def key_pairs(given: str) -> Mapping[str, str]:
     if not all(key and secret for key, _, secret in pairs) or len({key for key, *_ in pairs}) != len(pairs):
         raise ValueError("key:secret pairs separated by commas, each key once")
     return MappingProxyType({key: secret for key, _, secret in pairs})
+
+
+def header_pairs(given: str) -> tuple[str, ...]:
+    """Take ``header:value`` pairs separated by commas, each value long enough not to be guessed."""
+    pairs = _listed(given)
+    for name, _, value in (pair.partition(":") for pair in pairs):
+        if not _HEADER.fullmatch(name) or len(value.strip()) < _TOKEN_LENGTH_MIN or not value.isascii():
+            raise ValueError(
+                f"header:value pairs separated by commas, values of {_TOKEN_LENGTH_MIN} or more ASCII characters"
+            )
+    return tuple(pairs)
+
+
+def source_whsecs(given: str) -> tuple[str, ...]:
+    """Take ``source:whsec_…`` pairs separated by commas; a source may have several."""
+    pairs = _listed(given)
+    for source, _, secret in (pair.partition(":") for pair in pairs):
+        if not _SOURCE.fullmatch(source) or not _is_whsec(secret):
+            raise ValueError(f"source:whsec_ and base64 of {_KEY_BYTES_MIN} or more random bytes, separated by commas")
+    return tuple(pairs)
 
 
 def origins(given: str) -> tuple[str, ...]:

@@ -39,6 +39,9 @@ class Settings:
     policy_file: Path | None
     agora_secrets: tuple[str, ...]
     livekit_keys: Mapping[str, str]
+    trtc_secrets: tuple[str, ...]
+    hundredms_secrets: tuple[str, ...]
+    generic_secrets: tuple[str, ...]
     beacon_secrets: tuple[str, ...]
     beacon_origins: tuple[str, ...]
     observations_token: str | None
@@ -75,6 +78,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_POLICY_FILE", "", "a policy.toml to use instead of the one delivered", values.path),
     _secret("QOS_AGORA_SECRETS", "NCS secrets, comma separated; any of them is believed", values.secrets),
     _secret("QOS_LIVEKIT_KEYS", "`key:secret` pairs, comma separated", values.key_pairs),
+    _secret("QOS_TRTC_SECRETS", "TRTC callback keys, comma separated; any of them is believed", values.secrets),
+    _secret("QOS_HUNDREDMS_SECRETS", "`header:value` pairs that 100ms sends, comma separated", values.header_pairs),
+    _secret("QOS_GENERIC_SECRETS", "`source:whsec_…` pairs of your own systems, comma separated", values.source_whsecs),
     _secret("QOS_BEACON_SECRETS", "secrets that sign beacon tokens; the first one mints", values.secrets),
     Setting("QOS_BEACON_ORIGINS", "", "web origins whose pages may send beacons (CORS)", values.origins),
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),

@@ -17,15 +17,25 @@ def test_each_provider_with_secrets_gets_its_collector() -> None:
 
 
 def test_all_of_ours_are_known() -> None:
-    assert registry.known() >= {"agora", "livekit", "beacon"}
+    assert registry.known() >= {"agora", "livekit", "beacon", "trtc", "hundredms", "generic"}
 
 
 def test_a_provider_nobody_knows_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'agoar'.*agora, beacon, livekit"):
+    with pytest.raises(ValueError, match=r"'agoar'.*agora, beacon, generic"):
         registry.build({"agoar": ["secret"]})
 
 
-@pytest.mark.parametrize("given", [{"livekit": ["no-colon"]}, {"livekit": [":s"]}, {"agora": [""]}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"livekit": ["no-colon"]},
+        {"livekit": [":s"]},
+        {"agora": [""]},
+        {"trtc": [""]},
+        {"hundredms": ["no-colon"]},
+        {"generic": ["no-colon"]},
+    ],
+)
 def test_a_secret_that_cannot_be_used_is_refused_without_being_shown(given: dict[str, list[str]]) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - what the message must not hold is the point
         registry.build(given)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qos_monitor import settings
+from qos_monitor.bootstrap import collectors_of
 from qos_monitor.errors import SettingsError
 from qos_monitor.settings import TABLE, Settings
 
@@ -41,6 +42,9 @@ def test_every_kind_of_value_is_read() -> None:
             "QOS_PORT": "0",
             "QOS_AGORA_SECRETS": "old, new",
             "QOS_LIVEKIT_KEYS": "k1:s1,k2:s:2",
+            "QOS_TRTC_SECRETS": "old,new",
+            "QOS_HUNDREDMS_SECRETS": "x-school: a-value-nobody-guesses,Authorization:Bearer something",
+            "QOS_GENERIC_SECRETS": f"sfu:{WHSEC},sfu:{WHSEC},school:{WHSEC}",
             "QOS_BREAKER_SUM_MINOR": "CNY:100000,JPY:5",
             "QOS_BEACON_ORIGINS": "https://class.school.example",
             "QOS_CLAIMS_URL": "https://refunds.example/claims/",
@@ -52,6 +56,10 @@ def test_every_kind_of_value_is_read() -> None:
     assert loaded.port == 0
     assert loaded.agora_secrets == ("old", "new")
     assert loaded.livekit_keys == {"k1": "s1", "k2": "s:2"}
+    assert loaded.trtc_secrets == ("old", "new")
+    assert loaded.hundredms_secrets == ("x-school: a-value-nobody-guesses", "Authorization:Bearer something")
+    assert loaded.generic_secrets == (f"sfu:{WHSEC}", f"sfu:{WHSEC}", f"school:{WHSEC}")
+    assert sorted(collectors_of(loaded)) == ["agora", "generic", "hundredms", "livekit", "trtc"]
     assert loaded.breaker_sum_minor == {"CNY": 100000, "JPY": 5}
     assert loaded.claims_url == "https://refunds.example/claims"
     assert loaded.claims_secrets == (WHSEC, WHSEC)
@@ -79,6 +87,25 @@ def test_a_secret_that_is_wrong_is_not_shown() -> None:
 
     assert "c2hvcnQ" not in told
     assert told.startswith("QOS_CLAIMS_SECRETS: a secret that is not shown was given")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("QOS_HUNDREDMS_SECRETS", "no-colon-at-all-here"),
+        ("QOS_HUNDREDMS_SECRETS", "x-school:short"),
+        ("QOS_HUNDREDMS_SECRETS", "x school:a-value-nobody-guesses"),
+        ("QOS_HUNDREDMS_SECRETS", "x-school:a-value-nobody-guesses,"),
+        ("QOS_GENERIC_SECRETS", WHSEC),
+        ("QOS_GENERIC_SECRETS", f"My SFU:{WHSEC}"),
+        ("QOS_GENERIC_SECRETS", "sfu:whsec_c2hvcnQ="),
+    ],
+)
+def test_a_pair_that_cannot_be_used_is_a_mistake_that_shows_nothing(name: str, given: str) -> None:
+    [told] = problems({name: given})
+
+    assert told.startswith(f"{name}: a secret that is not shown was given; ")
+    assert given not in told
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
