@@ -50,6 +50,8 @@ class Specimen:
     """Whether the proof is stored with the delivery; one that is good for every delivery must not be."""
     is_strict: bool = False
     """Whether the format is ours, so that what it does not know is refused instead of counted."""
+    write: Callable[[Body], bytes] = written
+    """How its sender writes a body."""
 
     @property
     def name(self) -> str:
@@ -58,7 +60,7 @@ class Specimen:
 
     def delivery(self, body: Body | bytes, received_at: Instant = NOON + 5_000) -> Delivery:
         """Deliver a body, signed as its sender would."""
-        raw = body if isinstance(body, bytes) else written(body)
+        raw = body if isinstance(body, bytes) else self.write(body)
         return Delivery(self.collector.provider, raw, self.sign(raw, received_at), received_at)
 
 

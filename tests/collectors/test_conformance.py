@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from collector_mutations import ODD, changed, json_values, outcome, paths, value_at
-from collector_specimens import NOON, Body, Specimen, unhurried, written
+from collector_specimens import NOON, Body, Specimen, unhurried
 from every_specimen import SPECIMENS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,7 +122,7 @@ def test_bytes_that_are_no_json_object_are_believed_if_signed_and_then_unreadabl
 
 @every_valid_body
 def test_a_body_cut_off_anywhere_is_unreadable(specimen: Specimen, body: Body) -> None:
-    raw = written(body)
+    raw = specimen.write(body)
     for length in range(0, len(raw) - 1, max(len(raw) // 100, 1)):
         with pytest.raises(Unreadable):
             specimen.collector.read(specimen.delivery(raw[:length]))
@@ -232,7 +232,7 @@ def test_no_change_to_a_body_makes_a_collector_raise_anything_but_unreadable(
 def test_no_change_to_the_bytes_makes_a_collector_raise_anything_but_unreadable(
     specimen: Specimen, data: st.DataObject
 ) -> None:
-    raw = bytearray(written(data.draw(st.sampled_from(specimen.valid))))
+    raw = bytearray(specimen.write(data.draw(st.sampled_from(specimen.valid))))
     for _ in range(data.draw(st.integers(1, 5))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
 
