@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from collectors import agora, beacon, generic, hundredms, livekit, trtc
+from collectors import agora, beacon, generic, hundredms, livekit, trtc, twilio, zoom
 from collectors.contract import Collector
 
 Factory = Callable[[tuple[str, ...]], Collector]
@@ -20,6 +20,8 @@ OURS: Mapping[str, Factory] = MappingProxyType(
         "trtc": trtc.build,
         "hundredms": hundredms.build,
         "generic": generic.build,
+        "zoom": zoom.build,
+        "twilio": twilio.build,
         "beacon": beacon.build,
     }
 )

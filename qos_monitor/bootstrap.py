@@ -45,12 +45,18 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
         "trtc": settings.trtc_secrets,
         "hundredms": settings.hundredms_secrets,
         "generic": settings.generic_secrets,
+        "zoom": settings.zoom_secrets,
+        "twilio": tuple(f"{token}@{_twilio_url(settings)}" for token in settings.twilio_tokens),
         "beacon": settings.beacon_secrets,
     }
     try:
         return registry.build(secrets)
     except ValueError as error:
         raise SettingsError([f"the collectors' secrets: {error}"]) from None
+
+
+def _twilio_url(settings: Settings) -> str:
+    return settings.twilio_url or f"{settings.public_url}/webhooks/twilio"
 
 
 def policy_of(file: Path | None) -> Policy:

@@ -42,6 +42,8 @@ def _sources(settings: Settings) -> list[Finding]:
         "trtc callbacks": (bool(settings.trtc_secrets), "QOS_TRTC_SECRETS"),
         "100ms webhooks": (bool(settings.hundredms_secrets), "QOS_HUNDREDMS_SECRETS"),
         "generic webhooks": (bool(settings.generic_secrets), "QOS_GENERIC_SECRETS"),
+        "zoom webhooks": (bool(settings.zoom_secrets), "QOS_ZOOM_SECRETS"),
+        "twilio callbacks": (bool(settings.twilio_tokens), "QOS_TWILIO_TOKENS"),
         "beacons": (bool(settings.beacon_secrets), "QOS_BEACON_SECRETS"),
         "observations": (settings.observations_token is not None, "QOS_OBSERVATIONS_TOKEN"),
     }

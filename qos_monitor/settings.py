@@ -42,6 +42,9 @@ class Settings:
     trtc_secrets: tuple[str, ...]
     hundredms_secrets: tuple[str, ...]
     generic_secrets: tuple[str, ...]
+    zoom_secrets: tuple[str, ...]
+    twilio_tokens: tuple[str, ...]
+    twilio_url: str | None
     beacon_secrets: tuple[str, ...]
     beacon_origins: tuple[str, ...]
     observations_token: str | None
@@ -81,6 +84,9 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_TRTC_SECRETS", "TRTC callback keys, comma separated; any of them is believed", values.secrets),
     _secret("QOS_HUNDREDMS_SECRETS", "`header:value` pairs that 100ms sends, comma separated", values.header_pairs),
     _secret("QOS_GENERIC_SECRETS", "`source:whsec_…` pairs of your own systems, comma separated", values.source_whsecs),
+    _secret("QOS_ZOOM_SECRETS", "secret tokens of Zoom apps, comma separated; any of them is believed", values.secrets),
+    _secret("QOS_TWILIO_TOKENS", "Twilio auth tokens, comma separated; any of them is believed", values.secrets),
+    Setting("QOS_TWILIO_URL", "", "the URL given to Twilio; none: QOS_PUBLIC_URL and `/webhooks/twilio`", values.url),
     _secret("QOS_BEACON_SECRETS", "secrets that sign beacon tokens; the first one mints", values.secrets),
     Setting("QOS_BEACON_ORIGINS", "", "web origins whose pages may send beacons (CORS)", values.origins),
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
@@ -112,6 +118,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     read = {setting.name: _read(setting, texts.get(setting.name), problems) for setting in TABLE}
     if read["QOS_CLAIMS_URL"] and read["QOS_CLAIMS_SECRETS"] == ():
         problems.append("QOS_CLAIMS_SECRETS: nothing was given; a claim sent to QOS_CLAIMS_URL must be signed")
+    if read["QOS_TWILIO_TOKENS"] and not (texts.get("QOS_TWILIO_URL") or texts.get("QOS_PUBLIC_URL")):
+        problems.append("QOS_TWILIO_URL: nothing was given; the URL that Twilio signs is wanted, or QOS_PUBLIC_URL")
     if problems:
         raise SettingsError(sorted(problems))
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}

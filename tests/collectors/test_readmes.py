@@ -14,6 +14,9 @@ from collectors.hundredms.webhook import JOIN_ERRORS
 from collectors.hundredms.webhook import LEAVE_REASONS as HUNDREDMS_REASONS
 from collectors.livekit.webhook import DISCONNECT_REASONS
 from collectors.trtc.webhook import EVENTS, EXIT_REASONS
+from collectors.twilio.codes import ERROR_CODES
+from collectors.zoom.quality import DETAILS
+from collectors.zoom.reasons import REASONS
 from rules.observation import Fault
 from rules.span import HOUR, MINUTE
 
@@ -88,3 +91,21 @@ def test_the_beacons_limits_are_told() -> None:
     assert (AGE_MAX, AHEAD_MAX) == (6 * HOUR, MINUTE)
     assert "**6 hours before** or **1 minute after**" in text
     assert f"at most {ITEMS_MAX}" in text
+
+
+def test_every_zoom_reason_and_metric_is_in_its_table() -> None:
+    reasons = [(row[0], *blame(row[1])) for row in rows("zoom", "| leave reason holds |")[:-1]]
+    metrics = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in rows("zoom", "| metric |")}
+
+    assert reasons == list(REASONS)
+    assert metrics == {f"`{metric}`": list(names) for metric, names in DETAILS.items()}
+
+
+def test_every_twilio_error_code_is_in_the_table_with_its_fault() -> None:
+    told = {
+        int(code): blame(fault)
+        for codes, fault, _ in rows("twilio", "| error code |")
+        for code in re.findall(r"\b[0-9]{5}\b", codes)
+    }
+
+    assert told == dict(ERROR_CODES)

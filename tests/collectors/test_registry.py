@@ -17,7 +17,7 @@ def test_each_provider_with_secrets_gets_its_collector() -> None:
 
 
 def test_all_of_ours_are_known() -> None:
-    assert registry.known() >= {"agora", "livekit", "beacon", "trtc", "hundredms", "generic"}
+    assert registry.known() >= {"agora", "livekit", "beacon", "trtc", "hundredms", "generic", "zoom", "twilio"}
 
 
 def test_a_provider_nobody_knows_is_refused_with_the_names_there_are() -> None:
@@ -34,6 +34,8 @@ def test_a_provider_nobody_knows_is_refused_with_the_names_there_are() -> None:
         {"trtc": [""]},
         {"hundredms": ["no-colon"]},
         {"generic": ["no-colon"]},
+        {"zoom": [""]},
+        {"twilio": ["no-colon"]},
     ],
 )
 def test_a_secret_that_cannot_be_used_is_refused_without_being_shown(given: dict[str, list[str]]) -> None:
@@ -53,11 +55,11 @@ def third_party(folder: Path, name: str) -> None:
 
 
 def test_a_third_party_collector_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    third_party(tmp_path, "zoom")
+    third_party(tmp_path, "daily")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    assert "zoom" in registry.known()
-    assert repr(registry.build({"zoom": ["s"]})) == "{'zoom': ('theirs', ('s',))}"
+    assert "daily" in registry.known()
+    assert repr(registry.build({"daily": ["s"]})) == "{'daily': ('theirs', ('s',))}"
 
 
 def test_a_third_party_never_takes_the_place_of_one_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.twilio import Twilio
 from qos_monitor import settings
 from qos_monitor.bootstrap import collectors_of
 from qos_monitor.errors import SettingsError
@@ -45,6 +46,9 @@ def test_every_kind_of_value_is_read() -> None:
             "QOS_TRTC_SECRETS": "old,new",
             "QOS_HUNDREDMS_SECRETS": "x-school: a-value-nobody-guesses,Authorization:Bearer something",
             "QOS_GENERIC_SECRETS": f"sfu:{WHSEC},sfu:{WHSEC},school:{WHSEC}",
+            "QOS_ZOOM_SECRETS": "old,new",
+            "QOS_TWILIO_TOKENS": "old,new",
+            "QOS_TWILIO_URL": "https://other.example/webhooks/twilio",
             "QOS_BREAKER_SUM_MINOR": "CNY:100000,JPY:5",
             "QOS_BEACON_ORIGINS": "https://class.school.example",
             "QOS_CLAIMS_URL": "https://refunds.example/claims/",
@@ -59,10 +63,19 @@ def test_every_kind_of_value_is_read() -> None:
     assert loaded.trtc_secrets == ("old", "new")
     assert loaded.hundredms_secrets == ("x-school: a-value-nobody-guesses", "Authorization:Bearer something")
     assert loaded.generic_secrets == (f"sfu:{WHSEC}", f"sfu:{WHSEC}", f"school:{WHSEC}")
-    assert sorted(collectors_of(loaded)) == ["agora", "generic", "hundredms", "livekit", "trtc"]
+    assert sorted(collectors_of(loaded)) == ["agora", "generic", "hundredms", "livekit", "trtc", "twilio", "zoom"]
+    assert collectors_of(loaded)["twilio"] == Twilio(("old", "new"), "https://other.example/webhooks/twilio")
     assert loaded.breaker_sum_minor == {"CNY": 100000, "JPY": 5}
     assert loaded.claims_url == "https://refunds.example/claims"
     assert loaded.claims_secrets == (WHSEC, WHSEC)
+
+
+def test_twilio_needs_a_url_and_takes_the_public_one_where_it_has_none_of_its_own() -> None:
+    loaded = settings.load({"QOS_TWILIO_TOKENS": "t", "QOS_PUBLIC_URL": "https://qos.school.example/"})
+
+    assert collectors_of(loaded)["twilio"] == Twilio(("t",), "https://qos.school.example/webhooks/twilio")
+    [told] = problems({"QOS_TWILIO_TOKENS": "t"})
+    assert told.startswith("QOS_TWILIO_URL: nothing was given; ")
 
 
 def test_all_mistakes_are_told_together_with_what_was_given_and_what_is_wanted() -> None:
