@@ -25,6 +25,7 @@ from rules.record import CLASS
 from rules.remedy import Case
 from rules.span import DAY, HOUR, Instant
 from rules.statistics import State
+from rules.verdict import Verdict
 
 if TYPE_CHECKING:
     from qos_monitor.judging import Settle
@@ -134,7 +135,7 @@ def _row(outage: Outage, folded: Folded) -> dict[str, object]:
         "starts_at": outage.starts_at,
         "ends_at": outage.ends_at,
         "answer": outage.answer.value,
-        "domains": "|".join(("", *outage.domains, "")),
+        "domains": "|".join(("", *sorted(folded.life.life.domains()), "")),
         "body": canonical(outage.as_json()),
         "projected_minor": minor,
         "projected_currency": currency,
@@ -196,6 +197,7 @@ async def _windows(conn: AsyncConnection, lives: Sequence[Life], policy: Policy)
     names = {name for life in lives for name in life.domains()}
     starts = [anchor.starts_at for life in lives for record in life.records for anchor in record.anchors]
     starts += [check.at for life in lives for check in life.checks]
+    starts += [row.starts_at for life in lives for row in life.records if row.verdict is Verdict.UNKNOWN]
     since = (min(starts, default=0) - _INCIDENT_REACH) // WINDOW
     told: dict[tuple[str, str], list[Instant]] = {}
     for some in chunks(sorted(names)):

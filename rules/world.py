@@ -9,9 +9,12 @@ from typing import Protocol, TypeVar
 
 from rules.document import Fields, Invalid, Problem
 from rules.observation import Observation, read_observation
-from rules.span import Instant, Span, format_instant
+from rules.span import DAY, Instant, Span, format_instant
 
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+CLASS_LENGTH_MAX: int = 7 * DAY
+"""Longer than any lesson; each class is cut into slots, and their number must have a limit."""
+
 CANCELLERS: tuple[str, ...] = ("learner", "platform", "mutual")
 
 
@@ -207,10 +210,17 @@ def _class(fields: Fields) -> ScheduledClass:
         learner_ids=_learner_ids(fields),
         cancelled=None if fields.take("cancelled") is None else _cancellation(fields.inner("cancelled")),
     )
-    if len(fields.problems) == known and row.ends_at <= row.starts_at:
-        fields.note("ends_at", "must be later than starts_at")
+    if len(fields.problems) == known:
+        _check_length(row, fields)
     fields.close()
     return row
+
+
+def _check_length(row: ScheduledClass, fields: Fields) -> None:
+    if row.ends_at <= row.starts_at:
+        fields.note("ends_at", "must be later than starts_at")
+    if row.ends_at - row.starts_at > CLASS_LENGTH_MAX:
+        fields.note("ends_at", f"must be within {CLASS_LENGTH_MAX // DAY} days of starts_at: a class is one lesson")
 
 
 def _learner_ids(fields: Fields) -> tuple[str, ...]:

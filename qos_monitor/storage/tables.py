@@ -205,7 +205,7 @@ outages = Table(
     Column("starts_at", BigInteger, primary_key=True),
     Column("ends_at", BigInteger, nullable=False),
     Column("answer", String(8), nullable=False, doc="owed, not_yet, review, clear"),
-    Column("domains", Text, nullable=False, doc="|domain|domain|, to find those that one domain concerns"),
+    Column("domains", Text, nullable=False, doc="|domain|domain|: those whose windows this learner's outages look at"),
     Column("body", Text, nullable=False, doc="JSON as in SPEC 10"),
     Column(
         "projected_minor",

@@ -163,6 +163,11 @@ def test_a_class_never_ends_before_it_starts() -> None:
     assert set(_problems({"classes": [CLASS | {"ends_at": CLASS["starts_at"]}]})) == {"classes[0].ends_at"}
 
 
+def test_a_class_is_seven_days_long_at_most() -> None:
+    assert set(_problems({"classes": [CLASS | {"ends_at": "2026-11-09T11:00:00.001Z"}]})) == {"classes[0].ends_at"}
+    assert read_world({"classes": [CLASS | {"ends_at": "2026-11-09T11:00:00.000Z"}]})
+
+
 def test_an_enrolment_holds_at_least_one_lesson() -> None:
     assert set(_problems({"enrolments": [ENROLMENT | {"lessons_paid": 0}]})) == {"enrolments[0].lessons_paid"}
     assert read_world({"enrolments": [ENROLMENT | {"lessons_paid": 0, "lessons_gift": 1}]})
