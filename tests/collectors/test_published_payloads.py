@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 from collector_specimens import AGORA, BEACON, LIVEKIT, NOON, Body, Specimen, agora_notice, beacon_batch, livekit_event
+from hundredms_specimen import HUNDREDMS, hundredms_event
+from trtc_specimen import TRTC, trtc_notice
+from twilio_specimen import TWILIO, twilio_summary
+from zoom_specimen import ZOOM, zoom_event
 
 from collectors.contract import Reading
+from collectors.zoom.webhook import EVENTS
 
 ROOT = Path(__file__).parents[2]
 BESIDE = ROOT / ".." / "shared" / "payloads"
@@ -62,6 +67,61 @@ def test_every_published_livekit_event_is_known(body: Body) -> None:
     expected = {"participant_joined": 1, "participant_left": 1, "participant_connection_aborted": 2}
     assert reading.unknown == ()
     assert len(reading.sightings) == expected.get(str(body["event"]), 0)
+
+
+@pytest.mark.parametrize("body", cases("tencent_trtc", "[12]0?_*.json", trtc_notice(103), trtc_notice(104, Reason=2)))
+def test_every_published_trtc_callback_is_known(body: Body) -> None:
+    reading = read(TRTC, body)
+
+    assert reading.unknown == ()
+    assert len(reading.sightings) == (1 if body["EventType"] in (103, 104) else 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *cases("100ms", "peer.*.json", hundredms_event("peer.join.success"), hundredms_event("peer.join.failure")),
+        *cases("100ms", "room.*.json", {"type": "room.end.success"}),
+        *cases("100ms", "session.*.json", {"type": "session.open.success"}),
+    ],
+)
+def test_every_published_100ms_event_is_known(body: Body) -> None:
+    reading = read(HUNDREDMS, body)
+
+    expected = ("peer.join.success", "peer.leave.success", "peer.join.failure")
+    assert reading.unknown == ()
+    assert len(reading.sightings) == (1 if body["type"] in expected else 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *cases("zoom", "meeting.*.json", zoom_event("meeting.participant_joined")),
+        *cases("zoom", "session.*.json", zoom_event("session.user_joined")),
+        *cases("zoom", "endpoint.*.json", {"event": "endpoint.url_validation", "payload": {"plainToken": "a"}}),
+    ],
+)
+def test_every_published_zoom_event_is_known(body: Body) -> None:
+    reading = read(ZOOM, body)
+
+    # No published summary of QSS says when the stay began and ended.
+    is_used = body["event"] in EVENTS and not str(body["event"]).endswith("_summary")
+    assert reading.unknown == ()
+    assert len(reading.sightings) == (1 if is_used else 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *cases("twilio_video", "event_streams_participant_*.json", twilio_summary(error_code=53002)),
+        *cases("twilio_video", "event_streams_room_*.json", twilio_summary("room-summary.complete")),
+    ],
+)
+def test_every_published_twilio_event_is_known(body: Body) -> None:
+    reading = read(TWILIO, body)
+
+    assert reading.unknown == ()
+    assert len(reading.sightings) == (2 if "participant" in str(body["type"]) else 0)
 
 
 # Firefox 141 on a real call: no estimatedPlayoutTimestamp. Shaped as our own, values as published.
