@@ -87,7 +87,7 @@ class Service:
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
         self.intake = Intake(self._front, self._writer, self.clock)
         self._gauges = Gauges(self.engine, self.intake.last_received)
-        self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry)
+        self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
         self._scheduler: Scheduler | None = None

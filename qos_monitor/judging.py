@@ -1,16 +1,16 @@
 """Windows that are due become verdicts; learners that are due become outages and cases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import due, folding, verdict_book, window_book
 from qos_monitor.storage.engine import reading, writing
-from qos_monitor.storage.tables import learners, windows
+from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
 from rules.deadline import WorkingDay
 from rules.dossier import Dossier
 from rules.outage import Outage
@@ -21,6 +21,9 @@ from rules.window import judge_window
 
 CLAIM: int = 5 * MINUTE
 """A window or learner taken up is due again after this if we die before it is done."""
+
+UNREAD_MAX: int = MINUTE
+"""Nothing is judged while a delivery has waited longer than this to be read: what it says may change a verdict."""
 
 WINDOWS_MAX = 50
 LEARNERS_MAX = 100
@@ -39,13 +42,25 @@ class Terms:
     is_working_day: WorkingDay
 
 
+async def has_backlog(engine: AsyncEngine, providers: Collection[str], now: Instant) -> bool:
+    """Say whether deliveries of these providers have waited too long to be read for judging to make sense."""
+    statement = select(deliveries.c.seq).where(
+        deliveries.c.state == WAITING,
+        deliveries.c.provider.in_(providers),
+        deliveries.c.received_at < now - UNREAD_MAX,
+    )
+    async with reading(engine) as conn:
+        return (await conn.execute(statement.limit(1))).first() is not None
+
+
 async def judge_due(
     engine: AsyncEngine, policy: Policy, is_working_day: WorkingDay, now: Instant, settle: Settle
 ) -> int:
     """Judge the windows due at ``now``, oldest first, then the learners due; answer how many of both.
 
-    Each window and each batch of learners is one transaction. Whatever is touched meanwhile, or was in hand when
-    we died, is due again; doing it twice changes nothing.
+    A learner is looked at only when no window of theirs is due or in hand, so that a backlog never files what half
+    of the evidence says. Each window and each batch of learners is one transaction. Whatever is touched meanwhile, or
+    was in hand when we died, is due again; doing it twice changes nothing.
     """
     terms = Terms(policy, is_working_day)
     done = 0
@@ -111,26 +126,39 @@ async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle)
     folded = await asyncio.to_thread(folding.fold, lives, terms.policy, terms.is_working_day, now)
     async with writing(engine) as conn:
         for one in folded:
+            if (await conn.execute(select(_has_window_due(one.life.learner_id, now)))).scalar():
+                continue  # evidence came while we folded: the claim runs out, and it is folded with it
             await folding.store(conn, one, now, settle)
             await _release_learner(conn, one.life.learner_id, now, one.next_at)
     return len(ids)
 
 
 async def _claim_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
-    is_due = learners.c.look_again_at <= now
-    chosen = select(learners.c.id).where(is_due).order_by(learners.c.look_again_at, learners.c.id).limit(LEARNERS_MAX)
+    is_ripe = and_(learners.c.look_again_at <= now, ~_has_window_due(learners.c.id, now))
+    chosen = select(learners.c.id).where(is_ripe).order_by(learners.c.look_again_at, learners.c.id).limit(LEARNERS_MAX)
     async with reading(engine) as conn:
         ids = (await conn.execute(chosen)).scalars().all()
     if not ids:
         return ()
     statement = (
         update(learners)
-        .where(learners.c.id.in_(ids), learners.c.look_again_at <= now)
+        .where(learners.c.id.in_(ids), is_ripe)
         .values(look_again_at=now + CLAIM)
         .returning(learners.c.id)
     )
     async with writing(engine) as conn:
         return sorted((await conn.execute(statement)).scalars().all())
+
+
+def _has_window_due(learner_id: ColumnElement[str] | str, now: Instant) -> ColumnElement[bool]:
+    """Ask whether a window with a class of this learner is due, or in somebody's hand."""
+    return (
+        exists()
+        .where(class_learners.c.learner_id == learner_id)
+        .where(classes.c.id == class_learners.c.class_id)
+        .where(windows.c.window == classes.c.window)
+        .where(or_(windows.c.due_at <= now, windows.c.lease_until > now))
+    )
 
 
 async def _release_learner(conn: AsyncConnection, learner_id: str, now: Instant, next_at: Instant | None) -> None:

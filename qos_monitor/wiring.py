@@ -1,6 +1,6 @@
 """Wires the rooms that judge, file and send into jobs and routes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import aiohttp
@@ -36,6 +36,8 @@ class Claims:
     policy: Policy
     settings: Settings
     telemetry: Telemetry
+    providers: Collection[str]
+    """Whose deliveries are read here: judging waits while these lag behind."""
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes for people and for the refund system."""
@@ -66,6 +68,8 @@ class Claims:
 
         async def judge() -> int:
             now = self.clock.now()
+            if await judging.has_backlog(self.engine, self.providers, now):
+                return 0
             return await judging.judge_due(self.engine, self.policy, is_working_day_in_china, now, settle)
 
         return judge

@@ -6,10 +6,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_school import crowd, judged, kept_out, lesson, local, on_weekdays, present, school, seen
 from rules_strategies import instants, worlds
+from service_parts import row
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,7 +19,7 @@ from collectors.contract import Sighting
 from qos_monitor import judging, observing, roster
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.tables import learners, outages, verdicts, windows
+from qos_monitor.storage.tables import deliveries, learners, outages, verdicts, windows
 from rules import policy as policies
 from rules.dossier import Dossier, read_dossier
 from rules.judge import Judgement, judge, judge_learner
@@ -167,6 +169,36 @@ async def test_a_window_is_judged_when_its_classes_become_provisional_and_firm_a
     async with storage.reading(engine) as conn:
         states = (await conn.execute(select(verdicts.c.firm, verdicts.c.current).order_by(verdicts.c.seq))).all()
     assert [tuple(row) for row in states] == [(False, False), (True, True)]
+
+
+async def test_nothing_is_filed_of_a_learner_while_another_window_of_theirs_is_due(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Judged alone, Monday is a lesson given back; with Wednesday it is a refund, which absorbs that.
+    filed = Filed()
+    monkeypatch.setattr(judging, "WINDOWS_MAX", 1)
+    await enrol(engine, OWED)
+    await tell(engine, OWED.observations, FIRM)
+
+    await judging.judge_due(engine, POLICY, on_weekdays, FIRM, filed.settle)
+    between = filed.times
+    await drain(engine, FIRM, filed)
+
+    assert between == 0
+    assert [case["kind"] for case in filed.cases.values()] == ["refund"]
+    assert filed.times == 1
+
+
+async def test_judging_waits_while_a_delivery_is_unread_for_long(engine: AsyncEngine) -> None:
+    async with storage.writing(engine) as conn:
+        await conn.execute(deliveries.insert(), [row(deliveries, seq=1, provider="agora", received_at=FIRM)])
+
+    asked = [
+        (name, later) for name in ("agora", "livekit") for later in (0, judging.UNREAD_MAX, judging.UNREAD_MAX + 1)
+    ]
+    lags = {(name, later): await judging.has_backlog(engine, [name], FIRM + later) for name, later in asked}
+
+    assert {key for key, is_behind in lags.items() if is_behind} == {("agora", judging.UNREAD_MAX + 1)}
 
 
 async def test_late_evidence_supersedes_a_verdict_and_keeps_the_one_before(engine: AsyncEngine) -> None:
