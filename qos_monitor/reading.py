@@ -97,10 +97,10 @@ def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
 
 
 def _recorded(sighting: Sighting, received_at: Instant) -> Sighting:
+    """Say when we stored it. A sender may say that it knew before we did (a backlog), never that we will."""
     seen = sighting.observation
-    if seen.recorded_at is not None:
-        return sighting
-    return replace(sighting, observation=replace(seen, recorded_at=received_at))
+    known_at = received_at if seen.recorded_at is None else min(seen.recorded_at, received_at)
+    return replace(sighting, observation=replace(seen, recorded_at=known_at))
 
 
 _LENGTHS = {"source": 64, "id": 300, "class_id": 200, "participant_id": 200, "session": 300, "blames": 16}

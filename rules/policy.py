@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from functools import cache
@@ -193,24 +194,56 @@ def load(text: str) -> Policy:
 
 
 def _written(text: str) -> Fraction | float:
-    """Keep a decimal as it was written; `inf` and `nan` stay what they are, and are refused later."""
-    try:
-        return Fraction(text)
-    except ValueError:
-        return float(text)
+    """Keep a decimal as it was written; what is no finite number stays so, and is refused later."""
+    number = float(text)
+    return Fraction(text.replace("_", "")) if math.isfinite(number) else number
 
 
 def read(given: object) -> Policy:
     """Read a policy from nested objects, as `Policy.as_json` writes them. Raises Invalid likewise."""
     problems: list[Problem] = []
     policy = _section(Policy, given, "", problems)
-    if isinstance(policy, Policy) and not _is_zone(policy.deadlines.zone):
-        problems.append(
-            Problem("deadlines.zone", f"must be a time zone such as Asia/Shanghai, not {policy.deadlines.zone!r}")
-        )
+    if isinstance(policy, Policy):
+        problems.extend(_contradictions(policy))
     if problems or not isinstance(policy, Policy):
         raise Invalid(problems)
     return policy
+
+
+_NOT_ABOVE: tuple[tuple[str, str], ...] = (
+    ("impaired.audio_frozen", "unusable.audio_frozen"),
+    ("impaired.video_frozen", "unusable.video_frozen"),
+    ("impaired.loss", "unusable.loss"),
+    ("impaired.rtt_ms", "unusable.rtt_ms"),
+    ("impaired.av_offset_low_ms", "impaired.av_offset_high_ms"),
+    ("attribution.usual_floor", "attribution.usual_cap"),
+    ("attribution.healthy_share", "attribution.faulty_share"),
+    ("deadlines.target_days", "deadlines.limit_days"),
+    ("deadlines.review_days", "deadlines.limit_days"),
+    ("deadlines.limit_days", "deadlines.calendar_days_max"),
+)
+"""Pairs of numbers of which the first may not be above the second."""
+
+
+def _contradictions(policy: Policy) -> Iterator[Problem]:
+    for low, high in _NOT_ABOVE:
+        least, most = _at(policy, low), _at(policy, high)
+        if least > most:
+            yield Problem(low, f"must not be above {high} ({_shown(most)}), but is {_shown(least)}")
+    if not _is_zone(policy.deadlines.zone):
+        yield Problem("deadlines.zone", f"must be a time zone such as Asia/Shanghai, not {policy.deadlines.zone!r}")
+
+
+def _at(policy: Policy, path: str) -> float | Fraction:
+    section, _, name = path.partition(".")
+    number: float | Fraction = getattr(getattr(policy, section), name)
+    return number
+
+
+def _shown(given: object) -> str:
+    """Write what was given as it stood in the file, and no longer than a message may be."""
+    words = f"{float(given):g}" if isinstance(given, Fraction) else repr(given)
+    return words if len(words) <= 60 else f"{words[:57]}..."
 
 
 def _is_zone(name: str) -> bool:
@@ -262,7 +295,7 @@ def _value(kind: object, given: object, path: str, problems: list[Problem]) -> o
         if number is not None and (kind is float or 0 <= number <= 1):
             return float(number) if kind is float else number
         wanted = "a number" if kind is float else "a share from 0 to 1"
-    problems.append(Problem(path, f"must be {wanted}, not {given!r}"))
+    problems.append(Problem(path, f"must be {wanted}, not {_shown(given)}"))
     return None
 
 

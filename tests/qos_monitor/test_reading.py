@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
 from collectors.threads import named
-from qos_monitor import observing, reading, roster
+from qos_monitor import lines, observing, reading, roster
 from qos_monitor.due import PROVISIONAL_AFTER
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
@@ -150,6 +151,19 @@ async def test_of_copies_that_differ_the_earliest_recorded_stays_whatever_came_f
 
     async with storage.reading(engine) as conn:
         assert (await conn.execute(select(observations.c.code))).scalars().all() == ["first"]
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, 0), (-HOUR, -HOUR), (HOUR, 0)])
+async def test_a_sender_may_have_known_before_us_but_not_after(
+    engine: AsyncEngine, said: int | None, kept: int
+) -> None:
+    line = sighting("e1", room="c1", placed=True, recorded_at=None if said is None else MONDAY + said).observation
+    await deliver(engine, json.dumps(line.as_json()).encode(), provider=lines.PROVIDER)
+
+    await reading.read_waiting(engine, {lines.PROVIDER: lines.ObservationLines()}, NOW)
+
+    async with storage.reading(engine) as conn:
+        assert (await conn.execute(select(observations.c.recorded_at))).scalars().all() == [MONDAY + kept]
 
 
 async def test_a_late_event_has_the_window_judged_again_at_once(engine: AsyncEngine) -> None:

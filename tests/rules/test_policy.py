@@ -80,6 +80,14 @@ def test_a_share_that_is_none_is_refused_as_it_was_written(number: str) -> None:
         policy.load(f"[verdict]\nusable_share = {number}\n")
 
 
+def test_numbers_that_contradict_each_other_are_refused() -> None:
+    given = _written()
+    given["deadlines"]["limit_days"] = 1
+    given["attribution"]["usual_floor"] = 0.5
+
+    assert set(_problems(given)) == {"attribution.usual_floor", "deadlines.target_days", "deadlines.review_days"}
+
+
 def test_what_is_no_toml_is_refused() -> None:
     with pytest.raises(Invalid, match="not a TOML file"):
         policy.load("version = = 1")
