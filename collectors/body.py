@@ -23,14 +23,20 @@ Object = dict[str, object]
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
-def parsed(body: bytes) -> Object:
-    """Read a JSON object. Raises Unreadable for everything else: other encodings, NaN, depth, truncation."""
+def decoded(body: bytes) -> object:
+    """Read any JSON. Raises Unreadable for everything else: other encodings, NaN, depth, truncation."""
     try:
-        value = msgspec.json.decode(body)
+        value: object = msgspec.json.decode(body)
     except RecursionError:
         raise Unreadable("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unreadable("the body is not JSON in UTF-8") from None
+    return value
+
+
+def parsed(body: bytes) -> Object:
+    """Read a JSON object. Raises Unreadable as `decoded` does, and for every other value."""
+    value = decoded(body)
     if not isinstance(value, dict):
         raise Unreadable("the body is not a JSON object")
     return value

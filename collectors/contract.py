@@ -57,6 +57,10 @@ class DeliveryKey:
     event_id: str
 
 
+ANYWHERE: str = "*"
+"""Stands for the room where an event names only the person: the class is the one the roster has them in then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """An observation in the provider's own names, before the roster turns them into ours.
@@ -67,7 +71,8 @@ class Sighting:
     own ids and the role is known, as in a beacon whose token we minted.
     Where a provider sends no session id, ``thread`` names the sequence of joins and leaves this one belongs
     to, ``order`` its place there, and ``observation.session`` is the thread's name until `collectors.threads`
-    has seen the whole thread.
+    has seen the whole thread. Where it counts from the beginning instead of over a span, its spans are a thread
+    too, each with its running totals as ``code``.
     """
 
     observation: Observation

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from collectors import agora, beacon, generic, hundredms, livekit, trtc, twilio, zoom
+from collectors import agora, beacon, generic, hundredms, janus, livekit, trtc, twilio, zoom
 from collectors.contract import Collector
 
 Factory = Callable[[tuple[str, ...]], Collector]
@@ -22,6 +22,7 @@ OURS: Mapping[str, Factory] = MappingProxyType(
         "generic": generic.build,
         "zoom": zoom.build,
         "twilio": twilio.build,
+        "janus": janus.build,
         "beacon": beacon.build,
     }
 )

@@ -47,6 +47,7 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
         "generic": settings.generic_secrets,
         "zoom": settings.zoom_secrets,
         "twilio": tuple(f"{token}@{_twilio_url(settings)}" for token in settings.twilio_tokens),
+        "janus": settings.janus_credentials,
         "beacon": settings.beacon_secrets,
     }
     try:

@@ -44,6 +44,7 @@ def _sources(settings: Settings) -> list[Finding]:
         "generic webhooks": (bool(settings.generic_secrets), "QOS_GENERIC_SECRETS"),
         "zoom webhooks": (bool(settings.zoom_secrets), "QOS_ZOOM_SECRETS"),
         "twilio callbacks": (bool(settings.twilio_tokens), "QOS_TWILIO_TOKENS"),
+        "janus events": (bool(settings.janus_credentials), "QOS_JANUS_CREDENTIALS"),
         "beacons": (bool(settings.beacon_secrets), "QOS_BEACON_SECRETS"),
         "observations": (settings.observations_token is not None, "QOS_OBSERVATIONS_TOKEN"),
     }

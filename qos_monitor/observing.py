@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collectors.contract import Sighting
-from collectors.threads import named
+from collectors.contract import ANYWHERE, Sighting
+from collectors.threads import settled
 from qos_monitor import due, timetable
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
 from qos_monitor.storage.tables import classes, observations
@@ -52,9 +52,10 @@ async def store(conn: AsyncConnection, arrived: Iterable[Entry], now: Instant) -
     fresh = _by_key(arrived)
     stored = await _stored(conn, fresh)
     entries = {key: _chosen(entry, stored.get(key)) for key, entry in fresh.items()}
+    first = _first_places(entries.values())
     for entry in await _neighbours(conn, entries.values()):
         entries.setdefault(entry.key, entry)
-    changed = await _settle(conn, list(entries.values()), now)
+    changed = await _settle(conn, _read_whole(list(entries.values()), first), now)
     return [(fresh[key].delivery_seq, seen) for key, seen in changed if key in fresh and key not in stored]
 
 
@@ -67,6 +68,23 @@ async def remap(conn: AsyncConnection, rooms: Mapping[Room, tuple[Instant, Insta
             observations.c.room_id == room_id,
             observations.c.at >= low - timetable.REACH,
             observations.c.at < high + timetable.REACH,
+        )
+        entries += [_entry(row) for row in await conn.execute(statement)]
+    return len(await _settle(conn, entries, now, sessions_stand=True))
+
+
+async def remap_people(
+    conn: AsyncConnection, source: str, people: Iterable[str], span: tuple[Instant, Instant], now: Instant
+) -> int:
+    """Place anew what was seen of these people, in no room, within this span; answer as `remap` does."""
+    entries = []
+    for names in chunks(people):
+        statement = select(observations).where(
+            observations.c.source == source,
+            observations.c.room_id == ANYWHERE,
+            observations.c.at >= span[0] - timetable.REACH,
+            observations.c.at < span[1] + timetable.REACH,
+            observations.c.participant_id.in_(names),
         )
         entries += [_entry(row) for row in await conn.execute(statement)]
     return len(await _settle(conn, entries, now, sessions_stand=True))
@@ -108,25 +126,40 @@ async def _neighbours(conn: AsyncConnection, entries: Iterable[Entry]) -> list[E
     that a school keeps for years has long threads, and nothing outside of these bounds can change.
     """
     places: dict[Key, list[int]] = defaultdict(list)
+    measured: set[Key] = set()
     for entry in entries:
         if entry.thread is not None:
             places[entry.thread].append(entry.sighting.order)
             if entry.row is not None:
                 places[entry.thread].append(entry.row.thread_order)
+            if entry.sighting.observation.kind is Kind.QUALITY:
+                measured.add(entry.thread)
     found: list[Entry] = []
     for (source, thread), orders in places.items():
-        found += [_entry(row) for row in await conn.execute(_between(source, thread, min(orders), max(orders)))]
+        turns = None if (source, thread) in measured else Kind.JOINED
+        statement = _between((source, thread), turns, min(orders), max(orders))
+        found += [_entry(row) for row in await conn.execute(statement)]
     return found
 
 
-def _between(source: str, thread: str, first: int, last: int) -> Select[Any]:
+def _between(thread: Key, turns: Kind | None, first: int, last: int) -> Select[Any]:
+    """Select what lies between the nearest places outside that hold one of kind ``turns``, or anything at all."""
     order = observations.c.thread_order
-    of_thread = (observations.c.source == source) & (observations.c.thread == thread)
-    is_join = of_thread & (observations.c.kind == Kind.JOINED.value)
+    of_thread = (observations.c.source == thread[0]) & (observations.c.thread == thread[1])
+    is_join = of_thread if turns is None else of_thread & (observations.c.kind == turns.value)
     low = func.coalesce(select(func.max(order)).where(is_join, order < first).scalar_subquery(), _NEVER)
     high = func.coalesce(select(func.min(order)).where(is_join, order > last).scalar_subquery(), -_NEVER)
     inside = (order > low) & (order <= high)
     return select(observations).where(of_thread, inside | (is_join & (order == low)))
+
+
+def _first_places(entries: Iterable[Entry]) -> dict[Key, int]:
+    """Find where in each thread the first thing arrived: a span before it is there for the next one's sake."""
+    first: dict[Key, int] = {}
+    for entry in entries:
+        if entry.thread is not None:
+            first[entry.thread] = min(first.get(entry.thread, entry.sighting.order), entry.sighting.order)
+    return first
 
 
 def _entry(row: Row[Any]) -> Entry:
@@ -138,7 +171,6 @@ async def _settle(
 ) -> list[tuple[Key, Observation]]:
     """Name and place the entries, write those that differ from their row, and mark what that touches."""
     table = await timetable.load(conn, (entry.sighting for entry in entries))
-    sessions = {} if sessions_stand else _sessions(entries)
     new: list[Values] = []
     moved: list[tuple[int, Values]] = []
     changed: list[tuple[Key, Observation]] = []
@@ -146,9 +178,7 @@ async def _settle(
     for entry in entries:
         seen = entry.sighting.observation
         class_id, role = table.place(entry.sighting)
-        session = (
-            entry.row.session if sessions_stand and entry.row is not None else sessions.get(entry.key, seen.session)
-        )
+        session = entry.row.session if sessions_stand and entry.row is not None else seen.session
         values = _values(entry) | {"class_id": class_id, "role": role, "session": session}
         if entry.row is None:
             new.append(values)
@@ -174,14 +204,19 @@ def _values(entry: Entry) -> Values:
     }
 
 
-def _sessions(entries: Iterable[Entry]) -> dict[Key, str | None]:
-    """Name the sessions of the threads, as far as they are here."""
+def _read_whole(entries: Sequence[Entry], first: Mapping[Key, int]) -> list[Entry]:
+    """Read every thread anew, as far as it is here; ``first`` is where in each something arrived."""
     threads: dict[Key, list[Sighting]] = defaultdict(list)
     for entry in entries:
         if entry.thread is not None:
             threads[entry.thread].append(entry.sighting)
-    settled = [sighting.observation for thread in threads.values() for sighting in named(thread)]
-    return {(seen.source, seen.id): seen.session for seen in settled}
+    told = {
+        (seen.observation.source, seen.observation.id): seen
+        for thread, sightings in threads.items()
+        for seen in settled(sightings)
+        if seen.observation.kind is not Kind.QUALITY or seen.order >= first[thread]
+    }
+    return [replace(entry, sighting=told.get(entry.key, entry.sighting)) for entry in entries]
 
 
 async def _write(conn: AsyncConnection, new: list[Values], moved: list[tuple[int, Values]]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collectors.contract import ANYWHERE
 from qos_monitor import due, observing
 from qos_monitor.errors import InputError
 from qos_monitor.storage.engine import upsert
@@ -122,7 +123,19 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
     before = [planned.before[row.id] for row in new_classes if row.id in planned.before]
     await _touch(conn, planned, new_classes, before, now)
     await observing.remap(conn, _rooms([*new_classes, *before]), now)
+    await _remap_people(conn, [*new_classes, *before], now)
     return planned
+
+
+async def _remap_people(conn: AsyncConnection, rows: Sequence[ScheduledClass], now: Instant) -> None:
+    """Place what was seen of these classes' people by providers whose events name no room."""
+    roomless = select(observations.c.source).where(observations.c.room_id == ANYWHERE).limit(1)
+    for provider in {row.provider for row in rows}:
+        if (await conn.execute(roomless.where(observations.c.source == provider))).first() is not None:
+            for row in rows:
+                if row.provider == provider:
+                    people = {row.teacher_id, *row.learner_ids}
+                    await observing.remap_people(conn, provider, people, (row.starts_at, row.ends_at), now)
 
 
 async def _put(conn: AsyncConnection, statement: Any, rows: Sequence[Values]) -> None:  # noqa: ANN401 - two dialects

@@ -125,6 +125,17 @@ def header_pairs(given: str) -> tuple[str, ...]:
     return tuple(pairs)
 
 
+def credentials(given: str) -> tuple[str, ...]:
+    """Take ``user:password`` pairs separated by commas, each password long enough not to be guessed."""
+    pairs = _listed(given)
+    for user, _, password in (pair.partition(":") for pair in pairs):
+        if not user or len(password) < _TOKEN_LENGTH_MIN:
+            raise ValueError(
+                f"user:password pairs separated by commas, passwords of {_TOKEN_LENGTH_MIN} or more characters"
+            )
+    return tuple(pairs)
+
+
 def source_whsecs(given: str) -> tuple[str, ...]:
     """Take ``source:whsec_…`` pairs separated by commas; a source may have several."""
     pairs = _listed(given)

@@ -45,6 +45,7 @@ class Settings:
     zoom_secrets: tuple[str, ...]
     twilio_tokens: tuple[str, ...]
     twilio_url: str | None
+    janus_credentials: tuple[str, ...]
     beacon_secrets: tuple[str, ...]
     beacon_origins: tuple[str, ...]
     observations_token: str | None
@@ -87,6 +88,7 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_ZOOM_SECRETS", "secret tokens of Zoom apps, comma separated; any of them is believed", values.secrets),
     _secret("QOS_TWILIO_TOKENS", "Twilio auth tokens, comma separated; any of them is believed", values.secrets),
     Setting("QOS_TWILIO_URL", "", "the URL given to Twilio; none: QOS_PUBLIC_URL and `/webhooks/twilio`", values.url),
+    _secret("QOS_JANUS_CREDENTIALS", "`user:password` pairs of Janus servers, comma separated", values.credentials),
     _secret("QOS_BEACON_SECRETS", "secrets that sign beacon tokens; the first one mints", values.secrets),
     Setting("QOS_BEACON_ORIGINS", "", "web origins whose pages may send beacons (CORS)", values.origins),
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),

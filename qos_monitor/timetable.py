@@ -1,14 +1,14 @@
-"""Finds the class that an event in a provider's room belongs to."""
+"""Finds the class that an event belongs to: by the provider's room, or by whom the roster has in which class."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from collectors.contract import Sighting
+from collectors.contract import ANYWHERE, Sighting
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import class_learners, classes
 from rules.observation import Role
@@ -68,7 +68,8 @@ class Timetable:
         ranked = [
             (rank, slot)
             for slot in self._rooms.get((seen.source, seen.class_id), ())
-            if (rank := slot.rank(seen.at, seen.participant_id)) is not None
+            if (seen.class_id != ANYWHERE or slot.has(seen.participant_id or ""))
+            and (rank := slot.rank(seen.at, seen.participant_id)) is not None
         ]
         if not ranked:
             return None, seen.role
@@ -80,19 +81,27 @@ class Timetable:
 async def load(conn: AsyncConnection, sightings: Iterable[Sighting]) -> Timetable:
     """Read the classes that these sightings may belong to."""
     spans: dict[tuple[str, str], tuple[Instant, Instant]] = {}
+    people: dict[str, set[str]] = defaultdict(set)
     for sighting in sightings:
         seen = sighting.observation
         if not sighting.placed and seen.class_id is not None:
             key = (seen.source, seen.class_id)
             low, high = spans.get(key, (seen.at, seen.at))
             spans[key] = (min(low, seen.at), max(high, seen.at))
-    rows = [row for source in {key[0] for key in spans} for row in await _classes(conn, source, spans)]
-    members = await _members(conn, [row.id for row in rows])
-    rooms = defaultdict(list)
-    for row in rows:
-        slot = Slot(row.id, row.starts_at, row.ends_at, row.teacher_id, frozenset(members[row.id]))
-        rooms[row.provider, row.room_id].append(slot)
-    return Timetable(rooms)
+            if seen.class_id == ANYWHERE and seen.participant_id is not None:
+                people[seen.source].add(seen.participant_id)
+    found: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    for source in {key[0] for key in spans}:
+        for row in await _classes(conn, source, spans):
+            found[source, row.room_id].append(row)
+    for source, names in people.items():
+        found[source, ANYWHERE] = await _classes_with(conn, source, spans[source, ANYWHERE], names)
+    members = await _members(conn, list({row.id for rows in found.values() for row in rows}))
+    return Timetable({room: [_slot(row, members) for row in rows] for room, rows in found.items()})
+
+
+def _slot(row: Row[Any], members: Mapping[str, list[str]]) -> Slot:
+    return Slot(row.id, row.starts_at, row.ends_at, row.teacher_id, frozenset(members.get(row.id, ())))
 
 
 async def _classes(
@@ -111,6 +120,23 @@ async def _classes(
         )
         found += (await conn.execute(statement)).all()
     return found
+
+
+async def _classes_with(
+    conn: AsyncConnection, source: str, span: tuple[Instant, Instant], people: Iterable[str]
+) -> list[Row[Any]]:
+    """Read the classes that have one of these people, whatever their room."""
+    found: dict[str, Row[Any]] = {}
+    for names in chunks(people):
+        attended = select(class_learners.c.class_id).where(class_learners.c.learner_id.in_(names))
+        statement = select(classes).where(
+            classes.c.provider == source,
+            classes.c.starts_at <= span[1] + REACH,
+            classes.c.ends_at > span[0] - REACH,
+            or_(classes.c.teacher_id.in_(names), classes.c.id.in_(attended)),
+        )
+        found |= {row.id: row for row in await conn.execute(statement)}
+    return list(found.values())
 
 
 async def _members(conn: AsyncConnection, class_ids: list[str]) -> Mapping[str, list[str]]:

@@ -12,13 +12,16 @@ from collectors.beacon.items import AGE_MAX, AHEAD_MAX, NOTES
 from collectors.beacon.webhook import ITEMS_MAX
 from collectors.hundredms.webhook import JOIN_ERRORS
 from collectors.hundredms.webhook import LEAVE_REASONS as HUNDREDMS_REASONS
+from collectors.janus.events import HANGUPS
+from collectors.janus.statistics import PERIOD
 from collectors.livekit.webhook import DISCONNECT_REASONS
+from collectors.threads import GAP_MAX, PACKETS_MIN
 from collectors.trtc.webhook import EVENTS, EXIT_REASONS
 from collectors.twilio.codes import ERROR_CODES
 from collectors.zoom.quality import DETAILS
 from collectors.zoom.reasons import REASONS
 from rules.observation import Fault
-from rules.span import HOUR, MINUTE
+from rules.span import HOUR, MINUTE, SECOND
 
 ROOT = Path(__file__).parents[2] / "collectors"
 
@@ -109,3 +112,22 @@ def test_every_twilio_error_code_is_in_the_table_with_its_fault() -> None:
     }
 
     assert told == dict(ERROR_CODES)
+
+
+def test_every_janus_hangup_is_in_the_table_with_what_it_is_to_us_and_its_fault() -> None:
+    told = {
+        reason: (set(kinds.split(" and ")), Fault(fault))
+        for given, kinds, fault, _ in rows("janus", "| hangup reason |")
+        for reason in re.findall(r"`([^`]+)`", given)
+    }
+
+    assert told == {reason: ({kind.value for kind in kinds}, fault) for reason, (kinds, fault) in HANGUPS.items()}
+
+
+def test_the_lengths_of_janus_spans_are_told() -> None:
+    text = (ROOT / "janus" / "README.md").read_text()
+
+    assert (PERIOD, GAP_MAX, PACKETS_MIN) == (5 * SECOND, 30 * SECOND, 20)
+    assert "the 5 s before it" in text
+    assert "at most 30 s back" in text
+    assert "fewer than 20 packets" in text

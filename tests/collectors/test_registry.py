@@ -17,7 +17,7 @@ def test_each_provider_with_secrets_gets_its_collector() -> None:
 
 
 def test_all_of_ours_are_known() -> None:
-    assert registry.known() >= {"agora", "livekit", "beacon", "trtc", "hundredms", "generic", "zoom", "twilio"}
+    assert registry.known() >= {"agora", "livekit", "beacon", "trtc", "hundredms", "generic", "zoom", "twilio", "janus"}
 
 
 def test_a_provider_nobody_knows_is_refused_with_the_names_there_are() -> None:
@@ -36,6 +36,7 @@ def test_a_provider_nobody_knows_is_refused_with_the_names_there_are() -> None:
         {"generic": ["no-colon"]},
         {"zoom": [""]},
         {"twilio": ["no-colon"]},
+        {"janus": ["no-colon"]},
     ],
 )
 def test_a_secret_that_cannot_be_used_is_refused_without_being_shown(given: dict[str, list[str]]) -> None:

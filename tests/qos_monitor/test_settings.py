@@ -52,6 +52,7 @@ def test_every_kind_of_value_is_read() -> None:
             "QOS_BREAKER_SUM_MINOR": "CNY:100000,JPY:5",
             "QOS_BEACON_ORIGINS": "https://class.school.example",
             "QOS_CLAIMS_URL": "https://refunds.example/claims/",
+            "QOS_JANUS_CREDENTIALS": "sfu:a-password-nobody-guesses, sfu:another:of-16-characters",
             "QOS_CLAIMS_SECRETS": f"{WHSEC},{WHSEC}",
             "PATH": "/bin",
         }
@@ -63,7 +64,10 @@ def test_every_kind_of_value_is_read() -> None:
     assert loaded.trtc_secrets == ("old", "new")
     assert loaded.hundredms_secrets == ("x-school: a-value-nobody-guesses", "Authorization:Bearer something")
     assert loaded.generic_secrets == (f"sfu:{WHSEC}", f"sfu:{WHSEC}", f"school:{WHSEC}")
-    assert sorted(collectors_of(loaded)) == ["agora", "generic", "hundredms", "livekit", "trtc", "twilio", "zoom"]
+    assert loaded.janus_credentials == ("sfu:a-password-nobody-guesses", "sfu:another:of-16-characters")
+    assert sorted(collectors_of(loaded)) == [
+        *("agora", "generic", "hundredms", "janus", "livekit", "trtc", "twilio", "zoom"),
+    ]
     assert collectors_of(loaded)["twilio"] == Twilio(("old", "new"), "https://other.example/webhooks/twilio")
     assert loaded.breaker_sum_minor == {"CNY": 100000, "JPY": 5}
     assert loaded.claims_url == "https://refunds.example/claims"
@@ -93,6 +97,13 @@ def test_all_mistakes_are_told_together_with_what_was_given_and_what_is_wanted()
     assert len(told) == 6
     assert "QOS_PORT: '65536' was given; a whole number from 0 to 65535 is wanted" in told
     assert any(line.startswith("QOS_TICK_S: 'soon' was given") for line in told)
+
+
+@pytest.mark.parametrize("given", ["no-colon", ":a-password-nobody-guesses", "user:of-15-characte"])
+def test_a_password_that_could_be_guessed_or_has_no_user_is_refused(given: str) -> None:
+    [told] = problems({"QOS_JANUS_CREDENTIALS": given})
+
+    assert told.startswith("QOS_JANUS_CREDENTIALS: a secret that is not shown was given; user:password pairs")
 
 
 def test_a_secret_that_is_wrong_is_not_shown() -> None:
