@@ -7,6 +7,10 @@ import msgspec
 from rules.document import Invalid, Problem
 
 
+class NotJson(Invalid):
+    """Bytes that are not JSON in UTF-8 at all."""
+
+
 def read_bytes(file: Path) -> bytes:
     """Read a file whole. Raises Invalid where it cannot be read."""
     try:
@@ -21,8 +25,10 @@ def read_json(file: Path) -> object:
 
 
 def decoded(body: bytes, path: str = "") -> object:
-    """Decode JSON. Raises Invalid, the problem bearing this path."""
+    """Decode JSON. Raises NotJson, the problem bearing this path."""
     try:
         return msgspec.json.decode(body)
+    except UnicodeDecodeError as error:  # msgspec looks into texts with Python's own decoder
+        raise NotJson([Problem(path, f"must be JSON in UTF-8 ({error.reason})")]) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid([Problem(path, f"must be JSON in UTF-8 ({error})")]) from None
+        raise NotJson([Problem(path, f"must be JSON in UTF-8 ({error})")]) from None

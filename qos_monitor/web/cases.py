@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qos_monitor import documents
 from qos_monitor.claims import decision, message, status, views
 from qos_monitor.claims.desk import Desk, FilingOptions
 from qos_monitor.claims.lifecycle import IllegalMove
@@ -19,8 +19,6 @@ from rules.policy import Policy
 
 ALL = "all"
 """In place of a case's key: every case the breaker stopped."""
-
-_NOT_JSON = "the body is not JSON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +97,10 @@ class Cases:
         if denial := answers.denied(request, self._options.token):
             return denial
         try:
-            wanted = decision.read_decision(await _json(request))
+            wanted = decision.read_decision(documents.decoded(await request.read()))
             return await self._decided(request.match_info["key"], wanted)
-        except (msgspec.DecodeError, RecursionError):
-            return answers.refused(_NOT_JSON, 400)
+        except documents.NotJson as error:
+            return answers.wrong(error.problems, 400)
         except Invalid as invalid:
             return answers.wrong(invalid.problems)
         except decision.NoSuchCase as error:
@@ -121,7 +119,7 @@ class Cases:
     async def status(self, request: web.Request) -> web.Response:
         """Take the refund system's report: 401 unsigned, 404 no such claim, 409 an impossible move.
 
-        A repeat of the same `webhook-id` changes nothing and is answered 200.
+        A repeat, the same bytes under the same `webhook-id`, changes nothing and is answered 200.
         """
         if not self._options.status_secrets:
             return answers.refused("this door is closed: QOS_STATUS_SECRETS is not set", 403)
@@ -129,14 +127,14 @@ class Cases:
         secrets, tolerance_s = self._options.status_secrets, self._options.status_tolerance_s
         try:
             message_id = believe(secrets, request.headers, body, now, tolerance_s)
-            report = status.read_status(msgspec.json.decode(body))
+            report = status.read_status(documents.decoded(body))
             async with writing(self._engine) as conn:
                 told = status.Told(message_id, body, now)
                 state = await status.take(conn, request.match_info["key"], report, told)
         except NotBelieved as error:
             return answers.refused(f"the signature is not believed: {error.reason}", 401)
-        except (msgspec.DecodeError, RecursionError):
-            return answers.refused(_NOT_JSON, 400)
+        except documents.NotJson as error:
+            return answers.wrong(error.problems, 400)
         except Invalid as invalid:
             return answers.wrong(invalid.problems)
         except status.NoSuchClaim as error:
@@ -153,7 +151,3 @@ class Cases:
 def routes(engine: AsyncEngine, clock: Clock, policy: Policy, options: CasesOptions) -> list[web.RouteDef]:
     """Give the routes for an application."""
     return Cases(engine, clock, policy, options).routes()
-
-
-async def _json(request: web.Request) -> object:
-    return msgspec.json.decode(await request.read())

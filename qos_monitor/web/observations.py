@@ -73,6 +73,8 @@ class Roster:
         try:
             given = await asyncio.to_thread(read, body)
             planned = await imported(self._engine, given, self._clock, is_dry=is_dry)
+        except documents.NotJson as wrong:
+            return answers.wrong(wrong.problems, 400)
         except (Invalid, InputError) as wrong:
             return answers.wrong(wrong.problems)
         except (SQLAlchemyError, OSError) as trouble:

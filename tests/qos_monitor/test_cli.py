@@ -75,6 +75,17 @@ def test_a_world_that_is_not_json_is_wrong_input(tmp_path: Path, capsys: pytest.
     assert "must be JSON" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["judge"], ["import", "roster"]])
+def test_a_text_in_another_encoding_is_wrong_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    file = tmp_path / "latin.json"
+    file.write_bytes(b'{"courses": [{"id": "\xe9"}]}')
+
+    assert cli.main([*command, str(file)]) == 2
+    assert "latin.json: must be JSON in UTF-8 (" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
