@@ -1,5 +1,6 @@
 """What the refund system says became of a claim: asked by us, or told to us."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def read_status(value: object) -> Status:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A report as it came, signature checked: by its id a repeat is known."""
+    """A report as it came, signature checked."""
 
     message_id: str
     body: bytes
@@ -77,13 +78,15 @@ class Told:
 async def take(conn: AsyncConnection, claim_key: str, status: Status, told: Told) -> ClaimState:
     """Apply a report and keep it raw, in one transaction; give the claim's state. A repeat changes nothing.
 
+    A repeat is the same bytes under the same id about the same claim. The id alone would not do: a refund system
+    may give one id to all it says of a claim, and what it says last must not be lost.
     Raises NoSuchClaim, or IllegalMove where the claim cannot go there; then nothing is kept.
     """
     claim, case = await _found(conn, claim_key)
     row = {
         "provider": PROVIDER,
         "minute": 0,
-        "event_id": storable(DeliveryKey(0, told.message_id)).event_id,
+        "event_id": _identity(claim_key, told),
         "received_at": told.received_at,
         "headers": "{}",
         "body": told.body,
@@ -98,6 +101,11 @@ async def take(conn: AsyncConnection, claim_key: str, status: Status, told: Told
         return claim.state
     await conn.execute(deliveries.insert().values(**row))
     return await apply(conn, claim_key, status, told.received_at, case)
+
+
+def _identity(claim_key: str, told: Told) -> str:
+    about = f"{claim_key} {told.message_id} {hashlib.sha256(told.body).hexdigest()}"
+    return storable(DeliveryKey(0, about)).event_id
 
 
 async def apply(

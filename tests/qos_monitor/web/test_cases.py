@@ -11,7 +11,19 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from claim_parts import FILED, HOUR, NEW_SECRET, SECRET, Court, FakeGateway, bright_life, dark_life, life, states
+from claim_parts import (
+    FILED,
+    HOUR,
+    NEW_SECRET,
+    SECRET,
+    Court,
+    FakeGateway,
+    bright_life,
+    dark_life,
+    life,
+    richer,
+    states,
+)
 from rules_school import enrolment, kept_out, lesson, on_weekdays
 from service_parts import TOKEN, SetClock
 from sqlalchemy import func, select
@@ -67,6 +79,12 @@ class Desk:
             "webhook-signature": Webhook(secret).sign(given, now, body),
         }
         return await self.post(f"/v1/claims/{key}/status", body.encode(), **headers)
+
+    async def kept(self) -> int:
+        """Count the reports that are stored."""
+        stored = select(func.count()).select_from(deliveries).where(deliveries.c.provider == "refund-system")
+        async with storage.reading(self.court.engine) as conn:
+            return int((await conn.execute(stored)).scalar_one())
 
     async def accepted(self) -> str:
         """File the refund and have it accepted; give its key."""
@@ -323,9 +341,29 @@ async def test_a_repeat_changes_nothing_and_is_answered_alike(desk: Desk) -> Non
     assert await desk.report(key, "accepted", message_id="first") == (200, {"state": "paid"})
     assert await desk.report(key, "paid", message_id="second") == (200, {"state": "paid"})
 
-    async with storage.reading(desk.court.engine) as conn:
-        stored = select(func.count()).select_from(deliveries).where(deliveries.c.provider == "refund-system")
-        assert (await conn.execute(stored)).scalar_one() == 2
+    assert await desk.kept() == 2
+
+
+async def test_a_report_that_says_something_else_under_a_known_id_is_a_report_of_its_own(desk: Desk) -> None:
+    """A refund system may use the claim's key as its id for all it says of the claim."""
+    key = await desk.accepted()
+
+    assert await desk.report(key, "accepted", message_id=key) == (200, {"state": "accepted"})
+    assert await desk.report(key, "paid", message_id=key) == (200, {"state": "paid"})
+
+    assert states(await desk.court.case()) == ["paid", "1 refund paid"]
+    assert await desk.kept() == 2
+
+
+async def test_the_same_report_under_the_same_id_about_another_claim_is_a_report_of_its_own(desk: Desk) -> None:
+    key = await desk.accepted()
+    await desk.court.judge(dark_life(richer()), FILED + HOUR)
+
+    for claim_key in (key, f"{key}-2", key, f"{key}-2"):
+        assert await desk.report(claim_key, "paid", message_id="one-for-all") == (200, {"state": "paid"})
+
+    assert states(await desk.court.case()) == ["paid", "1 refund paid", "2 supplement paid"]
+    assert await desk.kept() == 2
 
 
 @pytest.mark.parametrize(
