@@ -81,7 +81,6 @@ class Desk:
         return await self.post(f"/v1/claims/{key}/status", body.encode(), **headers)
 
     async def kept(self) -> int:
-        """Count the reports that are stored."""
         stored = select(func.count()).select_from(deliveries).where(deliveries.c.provider == "refund-system")
         async with storage.reading(self.court.engine) as conn:
             return int((await conn.execute(stored)).scalar_one())
@@ -345,7 +344,6 @@ async def test_a_repeat_changes_nothing_and_is_answered_alike(desk: Desk) -> Non
 
 
 async def test_a_report_that_says_something_else_under_a_known_id_is_a_report_of_its_own(desk: Desk) -> None:
-    """A refund system may use the claim's key as its id for all it says of the claim."""
     key = await desk.accepted()
 
     assert await desk.report(key, "accepted", message_id=key) == (200, {"state": "accepted"})
