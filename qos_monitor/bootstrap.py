@@ -8,7 +8,6 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from collectors import registry
 from collectors.contract import Collector
@@ -181,7 +180,7 @@ async def serve(settings: Settings) -> int:
         gc.freeze()  # what lives as long as the process need not be looked at again: 5 % of a request
         gc.set_threshold(50_000, 20, 20)
         await ended.wait()
-    except (OSError, SQLAlchemyError) as trouble:  # the port is taken, the database is not there
+    except storage.TROUBLE as trouble:  # the port is taken, the database is not there
         logs.failure("start_failed", trouble)
         return 1
     finally:

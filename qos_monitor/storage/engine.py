@@ -12,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Pool, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -23,6 +24,19 @@ PRAGMAS: tuple[str, ...] = (
     "PRAGMA cache_size=-65536",
     "PRAGMA foreign_keys=on",
 )
+
+
+def _of_connecting() -> tuple[type[Exception], ...]:
+    """Find what asyncpg raises while it connects, which SQLAlchemy passes on as it is; it is an optional package."""
+    try:
+        from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
+    except ImportError:
+        return ()
+    return InterfaceError, PostgresError
+
+
+TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, *_of_connecting())
+"""What says that the database cannot be used at present: not there, locked, broken, or not the one we made."""
 
 _WRITING = "qos_writing"
 _MIGRATION_LOCK = 0x514F53  # any number that nobody else locks: "QOS"

@@ -1,12 +1,18 @@
 """The few answers that every handler gives, and the belief in a bearer token."""
 
+import functools
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import web
 
+from qos_monitor import logs
+from qos_monitor.storage.engine import TROUBLE
 from rules.document import Problem
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 
 RETRY_AFTER_S = 2
 
@@ -30,6 +36,20 @@ def refused(message: str, status: int) -> web.Response:
 def come_again(headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer 503: nothing was stored, and it is worth trying again."""
     return web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S), **(headers or {})})
+
+
+def or_come_again(handler: Handler) -> Handler:
+    """Wrap a handler that uses the database itself, so that trouble there is answered 503 and worth a retry."""
+
+    @functools.wraps(handler)
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except TROUBLE as trouble:
+            logs.failure("database_failed", trouble)
+            return come_again()
+
+    return answer
 
 
 def denied(request: web.Request, token: str | None) -> web.Response | None:

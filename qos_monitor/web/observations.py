@@ -3,11 +3,10 @@
 import asyncio
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
-from qos_monitor import documents, lines, logs, roster
+from qos_monitor import documents, lines, roster
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError, QosError
 from qos_monitor.intake import Intake
@@ -62,7 +61,7 @@ class Roster:
 
     def add_to(self, app: web.Application) -> None:
         """Put the route into an application."""
-        app.router.add_put("/v1/roster", self.put)
+        app.router.add_put("/v1/roster", answers.or_come_again(self.put))
 
     async def put(self, request: web.Request) -> web.Response:
         """Add and change rows, and answer what that was; ``?dry_run=1`` answers what it would be."""
@@ -77,9 +76,6 @@ class Roster:
             return answers.wrong(wrong.problems, 400)
         except (Invalid, InputError) as wrong:
             return answers.wrong(wrong.problems)
-        except (SQLAlchemyError, OSError) as trouble:
-            logs.failure("roster_failed", trouble)
-            return answers.come_again()
         return answers.as_json({"dry_run": is_dry, **planned.as_json()})
 
 
