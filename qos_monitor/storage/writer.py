@@ -18,6 +18,9 @@ from qos_monitor.storage.engine import is_sqlite, turn
 
 Row = tuple[object, ...]
 
+WAIT_S_MAX: float = 3.0
+"""How long a sender waits for the disk; providers hang up after 5 to 10 s, and then hear nothing at all."""
+
 _BATCH_MAX = 512  # beyond this a commit takes longer than it saves (LIMITS: nothing gained at 64 senders)
 
 
@@ -28,9 +31,17 @@ class Writer:
     of ``columns``; values are str, int, bytes or None, for SQLAlchemy's types are passed by.
     """
 
-    def __init__(self, engine: AsyncEngine, table: Table, columns: Sequence[str], queue_max: int = 4096) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        table: Table,
+        columns: Sequence[str],
+        queue_max: int = 4096,
+        wait_s_max: float = WAIT_S_MAX,
+    ) -> None:
         self._engine = engine
         self._queue_max = queue_max
+        self._wait_s_max = wait_s_max
         self._pending: deque[tuple[Row, asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -59,8 +70,9 @@ class Writer:
         """Store one row; returns after the commit, and so does a repeat of a stored row.
 
         The row is stored even where the caller is cancelled while waiting.
-        Raises Overloaded (queue full), Stopping, StorageTrouble (nothing was stored; try again) or RowRefused
-        (this row never will be; its neighbours were).
+        Raises Overloaded (queue full), Stopping, StorageTrouble (not stored, or not within the longest wait; try
+        again, for a row that came in after all is a repeat then) or RowRefused (this row never will be; its
+        neighbours were).
         """
         if self._stopping:
             raise Stopping("the service is stopping; send again")
@@ -69,7 +81,11 @@ class Writer:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((row, done))
         self._wake.set()
-        await done
+        try:
+            async with asyncio.timeout(self._wait_s_max):
+                await done
+        except TimeoutError:
+            raise StorageTrouble(f"not on the disk after {self._wait_s_max:g} s; send again") from None
 
     async def _run(self) -> None:
         while self._pending or not self._stopping:

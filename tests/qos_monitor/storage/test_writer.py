@@ -94,6 +94,25 @@ async def test_a_caller_who_is_cancelled_leaves_the_row_in(engine: AsyncEngine, 
     assert await stored(engine) == ["left", "after"]
 
 
+async def test_a_wait_that_grows_too_long_is_told_and_a_row_that_comes_in_later_is_a_repeat(
+    embedded: AsyncEngine,
+) -> None:
+    engine = embedded
+    writer = Writer(engine, deliveries, COLUMNS, wait_s_max=0.05)
+    writer.start()
+    async with storage.writing(engine):  # another writer, who waits for another process
+        with pytest.raises(StorageTrouble, match="not on the disk after"):
+            await writer.put(row("late"))
+
+    await writer.stop()  # writes what is left
+    assert await stored(engine) == ["late"]
+    again = Writer(engine, deliveries, COLUMNS)
+    again.start()
+    await again.put(row("late"))
+    await again.stop()
+    assert await stored(engine) == ["late"]
+
+
 async def test_a_full_queue_refuses_at_once_and_takes_again_later(engine: AsyncEngine) -> None:
     writer = Writer(engine, deliveries, COLUMNS, queue_max=2)
     waiting = [asyncio.create_task(writer.put(row(f"e{number}"))) for number in range(2)]
