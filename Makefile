@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test fuzz lint format wheel lock clean
+.PHONY: help install run test e2e fuzz lint format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -15,6 +15,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run     set everything up and play ten days of a school with faults; Ctrl-C ends it"
 	echo "make test    set everything up and run every check (what .ci/run runs)"
+	echo "make e2e     a real class on a real Janus through a bad network; as root, in half a minute"
 	echo "make fuzz    10 000 bodies gone wrong for every collector, in a minute or two"
 	echo "make lint    style, types and import direction alone"
 	echo "make format  let ruff lay the code out"
@@ -46,6 +47,11 @@ run: install
 test: lint
 	@echo "== tests"
 	$(BIN)/pytest -q -n 2
+
+e2e: install
+	@wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["e2e"])')
+	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
+	$(BIN)/pytest -q tests/e2e/test_*.py
 
 fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py
