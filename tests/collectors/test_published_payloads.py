@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from collector_specimens import AGORA, BEACON, LIVEKIT, NOON, Body, Specimen, agora_notice, beacon_batch, livekit_event
 from hundredms_specimen import HUNDREDMS, hundredms_event
+from janus_specimen import JANUS, hangup, leaving
 from trtc_specimen import TRTC, trtc_notice
 from twilio_specimen import TWILIO, twilio_summary
 from zoom_specimen import ZOOM, zoom_event
 
 from collectors.contract import Reading
 from collectors.zoom.webhook import EVENTS
+from rules.observation import Kind
 
 ROOT = Path(__file__).parents[2]
 BESIDE = ROOT / ".." / "shared" / "payloads"
@@ -180,3 +182,22 @@ def test_a_published_capture_and_its_start_give_sane_metrics_and_no_desync_but_t
     assert metrics.pop("av_offset_ms", None) == (35 if is_healthy else None)
     assert metrics
     assert sighting.observation.until == NOON
+
+
+@pytest.mark.parametrize("body", cases("janus", "type*.json", hangup("ICE failed"), leaving()))
+def test_every_published_janus_event_is_known(body: Body) -> None:
+    reading = read(JANUS, body)
+
+    assert reading.unknown == ()
+    assert reading.sightings or reading.ignored
+
+
+OLD: Body = {"type": 16, "timestamp": 1499105775235162, "session_id": 1, "handle_id": 2}
+
+
+@pytest.mark.parametrize("capture", cases("janus", "captured_2017*.json", OLD | {"event": {"connection": "webrtcup"}}))
+def test_a_stay_of_2017_without_subtypes_and_opaque_ids_is_known_by_its_feed_alone(capture: object) -> None:
+    reading = JANUS.collector.read(JANUS.delivery(json.dumps(capture).encode()))
+
+    assert {s.observation.kind for s in reading.sightings} <= {Kind.JOINED, Kind.LEFT}
+    assert set(reading.unknown) <= {"hangup without reason"}
