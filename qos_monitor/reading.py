@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from collectors.contract import Collector, Delivery, Reading, Sighting, Unreadab
 from qos_monitor import logs, observing
 from qos_monitor.observing import Entry
 from qos_monitor.storage.engine import reading, writing
-from qos_monitor.storage.rows import is_plain
+from qos_monitor.storage.rows import chunks, is_plain
 from qos_monitor.storage.tables import READ, UNREADABLE, WAITING, deliveries
 from rules.observation import Observation
 from rules.span import Instant
+
+SIGHTINGS_MAX: int = 1_000
+"""How many are stored in one transaction: webhooks wait behind it, for a fifth of a second at most."""
 
 _SEQS_MAX = 500
 
@@ -43,6 +46,8 @@ class _Read:
     provider: str
     reading: Reading
     problem: str | None
+    is_last: bool = True
+    """Whether the delivery ends here; a long one is cut into several of these."""
 
 
 async def read_waiting(
@@ -61,9 +66,9 @@ async def read_batch(
     """Read up to ``limit`` waiting deliveries, oldest first, and say what they gave.
 
     A delivery that its collector cannot read, or on which the collector itself fails, is marked unreadable
-    with the class of the problem, and its bytes stay. Marks and observations are one transaction: after a
-    crash the whole batch is read again, with the same result. Parsing happens outside of it, for nobody can
-    write meanwhile.
+    with the class of the problem, and its bytes stay. A delivery is marked in the transaction that stores the
+    last of its observations: after a crash it is read again from its beginning, with the same result. Parsing
+    happens outside of transactions, for nobody can write meanwhile.
     """
     ours = deliveries.c.provider.in_(sorted(collectors))  # the others wait until they are configured again
     waiting = deliveries.c.state == WAITING
@@ -73,12 +78,39 @@ async def read_batch(
     if not rows:
         return Report({}, {}, ())
     taken = await asyncio.to_thread(lambda: [_read(row, collectors) for row in rows])
-    async with writing(engine) as conn:
-        free = await _claim(conn, [one.seq for one in taken])
-        taken = [one for one in taken if one.seq in free]
-        fresh = await observing.store(conn, _entries(taken), now)
-        await _mark(conn, taken)
-    return _report(taken, fresh)
+    settled: list[_Read] = []
+    fresh: list[tuple[int, Observation]] = []
+    for piece in _pieces(taken):
+        async with writing(engine) as conn:
+            free = await _claim(conn, sorted({one.seq for one in piece}))
+            ours_now = [one for one in piece if one.seq in free]
+            seen = await observing.store(conn, _entries(ours_now), now)
+            ended = [one for one in ours_now if one.is_last]
+            await _mark(conn, ended)
+        settled += ended
+        fresh += seen
+    return _report(taken, settled, fresh)
+
+
+def _pieces(taken: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Cut what was read into pieces of SIGHTINGS_MAX at most, in order, through the middle of a delivery if need be."""
+    piece: list[_Read] = []
+    size = 0
+    for part in (part for one in taken for part in _parts(one)):
+        added = len(part.reading.sightings)
+        if piece and size + added > SIGHTINGS_MAX:
+            yield piece
+            piece, size = [], 0
+        piece.append(part)
+        size += added
+    yield piece
+
+
+def _parts(one: _Read) -> Iterator[_Read]:
+    cuts = list(chunks(one.reading.sightings, SIGHTINGS_MAX)) or [[]]
+    for number, sightings in enumerate(cuts, start=1):
+        result = replace(one.reading, sightings=tuple(sightings))
+        yield replace(one, reading=result, is_last=number == len(cuts))
 
 
 def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
@@ -146,10 +178,10 @@ async def _mark(conn: AsyncConnection, taken: Sequence[_Read]) -> None:
     await conn.execute(statement, rows)
 
 
-def _report(taken: Sequence[_Read], fresh: Sequence[tuple[int, Observation]]) -> Report:
+def _report(taken: Sequence[_Read], settled: Sequence[_Read], fresh: Sequence[tuple[int, Observation]]) -> Report:
     providers = {one.seq: one.provider for one in taken}
     return Report(
-        read=Counter((one.provider, "read" if one.problem is None else "unreadable") for one in taken),
-        unknown=Counter(one.provider for one in taken for _ in one.reading.unknown),
+        read=Counter((one.provider, "read" if one.problem is None else "unreadable") for one in settled),
+        unknown=Counter(one.provider for one in settled for _ in one.reading.unknown),
         observations=[(providers[seq], seen) for seq, seen in fresh],
     )
