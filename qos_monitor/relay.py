@@ -22,6 +22,7 @@ from qos_monitor.claims.gateway import (
     Unavailable,
 )
 from qos_monitor.claims.lifecycle import ClaimState
+from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import claims
 from rules.span import HOUR, MINUTE, SECOND, Instant
@@ -32,9 +33,11 @@ RETRY_FOR_MS = 75 * HOUR
 RETRIES_MIN = 12
 """A claim is not given up before it was tried so often: we may have been down ourselves for most of the time."""
 LEASE_MS = 2 * MINUTE
-BATCH_MAX = 40
-"""So many claims at most in one go; a lease outlasts them all (five rounds of the gateway's 20 s)."""
-_PARALLEL = 8
+"""Outlasts the gateway's 20 s by far."""
+PARALLEL_MAX = 8
+"""So many claims at most are on their way at one time."""
+PATIENCE_S = 0.5
+"""So long a round waits for the answers to what it sent; who answers later holds nobody else back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +50,88 @@ class _Leased:
     token: int
 
 
-@dataclass(slots=True)
-class _Round:
-    """What the senders of one call share."""
-
-    engine: AsyncEngine
-    gateway: ClaimGateway
-    now: Instant
-    jitter: Callable[[], float]
-    count: Callable[[str], None]
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARALLEL))
-    is_stopped: bool = False
-
-
 def _uncounted(_result: str) -> None:
     """Count nothing."""
 
 
-async def send_due(
-    engine: AsyncEngine,
-    gateway: ClaimGateway,
-    now: Instant,
-    limit: int = BATCH_MAX,
-    *,
-    jitter: Callable[[], float] = random.random,
-    count: Callable[[str], None] = _uncounted,
-) -> int:
-    """Send what is due, and tell how many claims were tried.
+@dataclass(slots=True)
+class Relay:
+    """Sends what is due, round after round; lives as long as the service.
 
-    A row is leased in one transaction, sent outside of any, and the answer recorded in another; whoever dies in
-    between leaves a lease that runs out, and the same bytes go out again under the same key. Nothing is sent
-    while any claim is `stopped` (410) and not let go by a person. Later versions of a case wait for earlier ones.
     ``jitter`` gives numbers from 0 to 1; ``count`` is told each result: accepted, conflict, stopped, refused,
     unavailable or given_up.
     """
-    async with reading(engine) as conn:
-        if await is_stopped(conn):
-            return 0
-        if not (await conn.execute(_due(now).limit(1))).first():
-            return 0
-    async with writing(engine) as conn:
-        leased = await _lease(conn, now, min(limit, BATCH_MAX))
-    together = _Round(engine, gateway, now, jitter, count)
-    async with asyncio.TaskGroup() as group:
-        for claim in leased:
-            group.create_task(_send(together, claim))
-    return len(leased)
+
+    engine: AsyncEngine
+    gateway: ClaimGateway
+    clock: Clock
+    jitter: Callable[[], float] = random.random
+    count: Callable[[str], None] = _uncounted
+    patience_s: float = PATIENCE_S
+    _flying: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)
+    _stops: int = field(default=0, init=False)
+
+    @property
+    def is_stopping_all(self) -> bool:
+        """An answer of 410 is being written down; until it is nobody else may set out."""
+        return self._stops > 0
+
+    async def send_due(self) -> int:
+        """Send what is due as far as there are places, and tell how many claims set out.
+
+        A row is leased in one transaction, sent outside of any, and the answer recorded in another; whoever dies
+        in between leaves a lease that runs out, and the same bytes go out again under the same key. Nothing is
+        sent while any claim is `stopped` (410) and not let go by a person. Later versions of a case wait for
+        earlier ones. A claim not answered in time stays on its way, and is not sent again until it is back.
+
+        Raises an ExceptionGroup of what went wrong with claims that came back since the last round.
+        """
+        started = [self._start(claim) for claim in await self._leased()]
+        if started:
+            await asyncio.wait(started, timeout=self.patience_s)
+        self._land()
+        return len(started)
+
+    async def _leased(self) -> list[_Leased]:
+        away = [key for task, key in self._flying.items() if not task.done()]
+        places = PARALLEL_MAX - len(away)
+        if not places or self.is_stopping_all:
+            return []
+        now = self.clock.now()
+        due = _due(now).where(claims.c.claim_key.not_in(away))
+        async with reading(self.engine) as conn:
+            if await is_stopped(conn) or not (await conn.execute(due.limit(1))).first():
+                return []
+        async with writing(self.engine) as conn:  # somebody may have written down a 410 before it was our turn
+            return [] if await is_stopped(conn) else await _lease(conn, due.limit(places), now)
+
+    def _start(self, leased: _Leased) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._send(leased))
+        self._flying[task] = leased.claim_key
+        return task
+
+    def _land(self) -> None:
+        back = [task for task in self._flying if task.done()]
+        for task in back:
+            del self._flying[task]
+        errors = [error for task in back if (error := task.exception())]
+        if errors:
+            raise BaseExceptionGroup("claims whose answer was not recorded; they will be sent again", errors)
+
+    async def _send(self, leased: _Leased) -> None:
+        if self.is_stopping_all:
+            return  # its lease runs out, and it is still ready once a person lets us go on
+        answer = await self.gateway.send(leased.claim_key, leased.body, self.clock.now())
+        is_stop = isinstance(answer, Stop)
+        self._stops += is_stop
+        try:
+            async with writing(self.engine) as conn:
+                result = await _record(conn, leased, answer, self.clock.now(), self.jitter())
+        finally:
+            self._stops -= is_stop
+        self.count(result)
+        if result not in ("accepted", "unavailable"):
+            logs.event("claim_not_taken", logging.ERROR, result=result, attempts=leased.attempts)
 
 
 async def is_stopped(conn: AsyncConnection) -> bool:
@@ -120,9 +159,9 @@ def _due(now: Instant) -> Select[Any]:
     )
 
 
-async def _lease(conn: AsyncConnection, now: Instant, limit: int) -> list[_Leased]:
+async def _lease(conn: AsyncConnection, due: Select[Any], now: Instant) -> list[_Leased]:
     leased = []
-    for row in (await conn.execute(_due(now).limit(limit))).all():
+    for row in (await conn.execute(due)).all():
         taken = await conn.execute(
             update(claims)
             .where(
@@ -146,22 +185,11 @@ async def _lease(conn: AsyncConnection, now: Instant, limit: int) -> list[_Lease
     return leased
 
 
-async def _send(together: _Round, leased: _Leased) -> None:
-    async with together.places:
-        if together.is_stopped:
-            return  # its lease runs out, and it is still ready once a person lets us go on
-        answer = await together.gateway.send(leased.claim_key, leased.body, together.now)
-        together.is_stopped |= isinstance(answer, Stop)
-    async with writing(together.engine) as conn:
-        result = await _record(conn, together, leased, answer)
-    together.count(result)
-    if result not in ("accepted", "unavailable"):
-        logs.event("claim_not_taken", logging.ERROR, result=result, attempts=leased.attempts)
+async def _record(conn: AsyncConnection, leased: _Leased, answer: Answer, now: Instant, jitter: float) -> str:
+    """Write down the answer, if the lease is still ours and nobody else settled the claim meanwhile.
 
-
-async def _record(conn: AsyncConnection, together: _Round, leased: _Leased, answer: Answer) -> str:
-    """Write down the answer, if the lease is still ours and nobody else settled the claim meanwhile."""
-    now = together.now
+    ``now`` is when it was answered: what the other side wants waited for counts from then.
+    """
     case = await ledger.case_of(conn, leased.case_key)
     row = next((c for c in case.claims if c.claim_key == leased.claim_key), None) if case else None
     result, after, reason = _meaning(answer, leased, now)
@@ -169,7 +197,7 @@ async def _record(conn: AsyncConnection, together: _Round, leased: _Leased, answ
         return result
     said: dict[str, object] = {"answer": answer.words, "answered_at": now, "lease_until": 0}
     if after is ClaimState.READY:
-        said["next_attempt_at"] = now + _delay(answer, leased.attempts, together.jitter())
+        said["next_attempt_at"] = now + _delay(answer, leased.attempts, jitter)
     await ledger.move_claim(conn, row, after, **said)
     await ledger.resettle(conn, leased.case_key, ledger.RELAY, reason, now)
     return result

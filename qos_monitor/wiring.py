@@ -79,14 +79,13 @@ class Claims:
             return await filing.review_due(conn, now, self.policy, self._filing())
 
     def _outgoing(self, gateway: ClaimGateway) -> list[Job]:
-        async def relayed() -> int:
-            return await relay.send_due(self.engine, gateway, self.clock.now(), count=self.telemetry.claim_sent)
+        outbox = relay.Relay(self.engine, gateway, self.clock, count=self.telemetry.claim_sent)
 
         async def reconciled(now: Instant) -> int:
             return await reconciling.ask_unsettled(self.engine, gateway, now)
 
         return [
-            Job("relay", relayed, relay.BATCH_MAX),
+            Job("relay", outbox.send_due),
             # Each claim is asked about once a day; looking every hour spreads the questions.
             Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL),
         ]

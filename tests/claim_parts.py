@@ -4,8 +4,10 @@ import base64
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rules_school import POLICY, enrolment, kept_out, lesson, local, on_weekdays, present, school
+from service_parts import SetClock
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,12 +16,13 @@ from qos_monitor import judging, observing, roster
 from qos_monitor.claims import decision, ledger
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import Desk, FilingOptions
-from qos_monitor.claims.gateway import Accepted, Answer, NotKnown, Report
+from qos_monitor.claims.gateway import Accepted, Answer, ClaimGateway, NotKnown, Report
 from qos_monitor.claims.ledger import CaseRow
 from qos_monitor.claims.lifecycle import CaseState, ClaimState
 from qos_monitor.claims.status import Status, apply
 from qos_monitor.filing import review_due, settler
 from qos_monitor.observing import Entry
+from qos_monitor.relay import Relay
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import bundles, case_transitions, cases, claims
 from rules.dossier import Dossier
@@ -177,6 +180,11 @@ class FakeGateway:
         return self.reports.get(claim_key, NotKnown())
 
 
+async def send_due(engine: AsyncEngine, gateway: ClaimGateway, now: Instant, **how: Any) -> int:  # noqa: ANN401 - Relay's own
+    """Send what is due at an instant that lasts, and see it all come back; tell how many claims set out."""
+    return await Relay(engine, gateway, SetClock(now), patience_s=60, **how).send_due()
+
+
 def richer(used: int = 10) -> Enrolment:
     """The same enrolment with fewer lessons used: more is owed."""
     return enrolment(used=used)
@@ -184,5 +192,5 @@ def richer(used: int = 10) -> Enrolment:
 
 __all__ = [
     "DAY", "FILED", "HOUR", "MON", "NEW_SECRET", "SECRET", "TARGET_PASSED", "WED", "CaseState", "ClaimState", "Court",
-    "FakeGateway", "bright_life", "dark_life", "life", "richer", "states",
+    "FakeGateway", "bright_life", "dark_life", "life", "richer", "send_due", "states",
 ]  # fmt: skip

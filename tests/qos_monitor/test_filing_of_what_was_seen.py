@@ -4,12 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from claim_parts import FILED, HOUR, WED, Court, FakeGateway, dark_life, states
+from claim_parts import FILED, HOUR, WED, Court, FakeGateway, dark_life, send_due, states
 from rules_school import present
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims import bundle
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import bundles
@@ -33,7 +32,7 @@ async def proofs(court: Court) -> list[bytes]:
 async def test_what_was_seen_becomes_a_claim_whose_proof_recomputes(court: Court) -> None:
     gateway = FakeGateway()
 
-    await relay.send_due(court.engine, gateway, FILED)
+    await send_due(court.engine, gateway, FILED)
 
     ((key, body, _),) = gateway.sent
     assert (json.loads(body)["amount_minor"], key) == (280_000, (await court.case()).case_key)
@@ -41,7 +40,7 @@ async def test_what_was_seen_becomes_a_claim_whose_proof_recomputes(court: Court
 
 
 async def test_records_that_come_late_hold_the_case_and_every_proof_still_recomputes(court: Court) -> None:
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
 
     late = [replace(one, recorded_at=FILED + HOUR) for one in present(WED)]
     await court.observe(late, FILED + 2 * HOUR)
@@ -53,7 +52,7 @@ async def test_records_that_come_late_hold_the_case_and_every_proof_still_recomp
 
 
 async def test_what_a_withdrawn_refund_had_absorbed_is_filed_though_nothing_new_was_seen(court: Court) -> None:
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
     late = [replace(one, recorded_at=FILED + HOUR) for one in present(WED)]
     await court.observe(late, FILED + 2 * HOUR)
     assert await court.cases("compensation") == []

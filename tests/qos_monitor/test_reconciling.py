@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
-from claim_parts import FILED, Court, FakeGateway, dark_life, states
+from claim_parts import FILED, Court, FakeGateway, dark_life, send_due, states
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import reconciling, relay
+from qos_monitor import reconciling
 from qos_monitor.claims.gateway import Report, Told, Unavailable
 from rules.span import DAY, HOUR, Instant
 
@@ -15,7 +15,7 @@ from rules.span import DAY, HOUR, Instant
 async def court(engine: AsyncEngine) -> Court:
     made = Court(engine)
     await made.judge(dark_life())
-    await relay.send_due(engine, FakeGateway(), FILED)
+    await send_due(engine, FakeGateway(), FILED)
     return made
 
 
@@ -55,7 +55,7 @@ async def test_a_claim_it_took_and_does_not_know_any_more_is_sent_again_with_the
     assert states(await court.case()) == ["filed", "1 refund ready"]
     gateway = FakeGateway()
 
-    await relay.send_due(court.engine, gateway, FILED + DAY)
+    await send_due(court.engine, gateway, FILED + DAY)
 
     claim = (await court.case()).claims[0]
     assert [(key, body) for key, body, _ in gateway.sent] == [(claim.claim_key, claim.body.encode())]

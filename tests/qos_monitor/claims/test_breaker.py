@@ -1,12 +1,11 @@
 """The breaker, at its edges: the floor, the share, the sum."""
 
 import pytest
-from claim_parts import FILED, HOUR, Court, FakeGateway, life, states
+from claim_parts import FILED, HOUR, Court, FakeGateway, life, send_due, states
 from rules_school import enrolment, kept_out, lesson
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims.breaker import ACTIVE_KEPT_MS, BreakerLimits
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import class_learners, classes
@@ -91,4 +90,4 @@ async def test_what_waits_is_not_sent(engine: AsyncEngine) -> None:
     court = Court(engine, limits=BreakerLimits(claims_min=0))
     await one_more_claim(court, "u1")
 
-    assert await relay.send_due(engine, FakeGateway(), FILED + DAY) == 0
+    assert await send_due(engine, FakeGateway(), FILED + DAY) == 0

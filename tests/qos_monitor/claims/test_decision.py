@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from claim_parts import FILED, HOUR, Court, FakeGateway, bright_life, dark_life, life, richer, states
+from claim_parts import FILED, HOUR, Court, FakeGateway, bright_life, dark_life, life, richer, send_due, states
 from rules_school import kept_out, lesson
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.decision import Decision, NoSuchCase, read_decision, release_all
 from qos_monitor.claims.desk import Desk
@@ -26,7 +25,7 @@ async def court(engine: AsyncEngine) -> Court:
 
 
 async def sent(court: Court, now: int = FILED) -> None:
-    await relay.send_due(court.engine, FakeGateway(), now)
+    await send_due(court.engine, FakeGateway(), now)
 
 
 async def held(court: Court) -> str:

@@ -3,12 +3,24 @@
 import json
 
 import pytest
-from claim_parts import FILED, HOUR, MON, TARGET_PASSED, WED, Court, FakeGateway, bright_life, dark_life, life, richer
+from claim_parts import (
+    FILED,
+    HOUR,
+    MON,
+    TARGET_PASSED,
+    WED,
+    Court,
+    FakeGateway,
+    bright_life,
+    dark_life,
+    life,
+    richer,
+    send_due,
+)
 from claim_parts import states as told
 from rules_school import enrolment, kept_out, lesson, local, present
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims import bundle
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.views import bundle_body
@@ -22,7 +34,7 @@ def court(engine: AsyncEngine) -> Court:
 
 
 async def sent(court: Court, now: int = FILED) -> None:
-    await relay.send_due(court.engine, FakeGateway(), now)
+    await send_due(court.engine, FakeGateway(), now)
 
 
 async def test_an_outage_of_49_hours_becomes_a_filed_case_with_a_claim_ready_and_its_proof(court: Court) -> None:
@@ -118,7 +130,7 @@ async def test_a_held_case_whose_claim_was_not_sent_keeps_it_back(court: Court) 
 
     await court.judge(bright_life(), FILED + HOUR)
     gateway = FakeGateway()
-    await relay.send_due(court.engine, gateway, FILED + 2 * HOUR)
+    await send_due(court.engine, gateway, FILED + 2 * HOUR)
 
     case = await court.case()
     assert told(case) == ["held", "1 refund waiting"]

@@ -9,7 +9,7 @@ import aiohttp
 import jsonschema
 import pytest
 from aiohttp.test_utils import TestServer
-from claim_parts import FILED, NEW_SECRET, SECRET, Court, FakeGateway, dark_life
+from claim_parts import FILED, NEW_SECRET, SECRET, Court, FakeGateway, dark_life, send_due
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -217,7 +217,7 @@ async def test_a_claim_goes_the_whole_way_over_http(
     receiver.script.extend([Misbehaviour.ERROR, Misbehaviour.LOSE_ANSWER])
 
     for step in range(3):
-        await relay.send_due(engine, gateway, NOW + step * relay.LEASE_MS, jitter=lambda: 0.0)
+        await send_due(engine, gateway, NOW + step * relay.LEASE_MS, jitter=lambda: 0.0)
 
     (claim,) = (await court.case()).claims
     assert [got.body for got in receiver.received.values()] == [claim.body.encode()]

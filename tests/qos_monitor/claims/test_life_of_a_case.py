@@ -4,14 +4,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
-from claim_parts import FILED, HOUR, Court, FakeGateway, bright_life, dark_life
+from claim_parts import FILED, HOUR, Court, FakeGateway, bright_life, dark_life, send_due
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules_school import enrolment
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.gateway import Answer, Refused, Unavailable
 from qos_monitor.claims.ledger import CaseRow
@@ -80,7 +79,7 @@ class Story:
 
     async def _send(self, mood: str) -> None:
         gateway = FakeGateway(deque(ANSWERS[mood]))
-        await relay.send_due(self.court.engine, gateway, self.now, jitter=lambda: 0.0)
+        await send_due(self.court.engine, gateway, self.now, jitter=lambda: 0.0)
         for key, body, _ in gateway.sent:
             assert self.bodies.setdefault(key, body) == body, "the same key always comes with the same bytes"
 

@@ -6,13 +6,12 @@ from types import MappingProxyType
 
 import jsonschema
 import pytest
-from claim_parts import FILED, Court, FakeGateway, bright_life, dark_life, richer
+from claim_parts import FILED, Court, FakeGateway, bright_life, dark_life, richer, send_due
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules_school import POLICY, enrolment
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims import words
 from qos_monitor.claims.entitlement import Demand
 from qos_monitor.claims.ledger import CaseRow, canonical
@@ -62,7 +61,7 @@ def test_the_schema_allows_no_key_it_does_not_name() -> None:
 
 async def test_every_kind_of_claim_has_the_published_shape(court: Court) -> None:
     await court.judge(dark_life())
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
     await court.judge(dark_life(richer()), FILED + HOUR)
     await court.judge(bright_life(), FILED + 2 * HOUR)
     await court.decide((await court.case()).case_key, "withdraw", FILED + 3 * HOUR)

@@ -6,12 +6,11 @@ from collections import deque
 from datetime import date
 
 import pytest
-from claim_parts import FILED, HOUR, Court, FakeGateway, dark_life, life, states
+from claim_parts import FILED, HOUR, Court, FakeGateway, dark_life, life, send_due, states
 from rules_school import kept_out, lesson, local, on_weekdays, present
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import relay
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import FilingOptions
 from qos_monitor.claims.gateway import Unavailable
@@ -72,7 +71,7 @@ async def test_an_unanswered_review_stands_where_a_class_is_on_the_servers_recor
 async def test_a_review_on_its_way_stays_on_its_way_when_its_refund_is_filed(court: Court) -> None:
     """It may have arrived: what was sent is never called back silently."""
     await court.judge(half_proved())
-    await relay.send_due(court.engine, FakeGateway(deque([Unavailable("503")] * 3)), FILED)
+    await send_due(court.engine, FakeGateway(deque([Unavailable("503")] * 3)), FILED)
 
     await court.let_days_pass(DUE + DAY)
 
@@ -105,7 +104,7 @@ async def test_a_refund_filed_for_a_review_is_found_as_long_as_the_review_is(cou
 
 async def test_when_neither_is_found_any_more_the_refund_is_held_and_the_review_stays_done(court: Court) -> None:
     await court.judge(half_proved())
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
     await court.let_days_pass(DUE + DAY)
 
     await court.judge(life([MON, WED], [*kept_out(MON), *present(WED)]), DUE + 2 * DAY)
@@ -126,7 +125,7 @@ async def test_a_review_that_waits_goes_on_when_the_servers_record_comes(court: 
 
 async def test_a_review_that_turns_out_owed_gives_way_to_the_refund(court: Court) -> None:
     await court.judge(half_proved())
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
 
     await court.judge(dark_life(), FILED + HOUR)
 
@@ -136,7 +135,7 @@ async def test_a_review_that_turns_out_owed_gives_way_to_the_refund(court: Court
 
 async def test_a_review_no_longer_asked_for_is_held_and_pays_nothing_by_itself(court: Court) -> None:
     await court.judge(half_proved())
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
 
     await court.judge(life([MON, WED], [*kept_out(MON), *present(WED)]), FILED + HOUR)
     await court.let_days_pass(DUE + 9 * DAY)
@@ -166,7 +165,7 @@ async def test_the_deadline_of_a_review_runs_on_while_the_breaker_stops_it(court
 
 async def test_compensation_goes_on_beside_a_review_and_stays_when_the_refund_comes(court: Court) -> None:
     await court.judge(half_proved())
-    await relay.send_due(court.engine, FakeGateway(), FILED)
+    await send_due(court.engine, FakeGateway(), FILED)
 
     await court.let_days_pass(DUE + DAY)
     await court.judge(half_proved(), DUE + 2 * DAY)

@@ -22,6 +22,7 @@ from claim_parts import (
     dark_life,
     life,
     richer,
+    send_due,
     states,
 )
 from rules_school import enrolment, kept_out, lesson, on_weekdays
@@ -30,7 +31,6 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
-from qos_monitor import relay
 from qos_monitor.claims import bundle
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.message import schema
@@ -88,7 +88,7 @@ class Desk:
     async def accepted(self) -> str:
         """File the refund and have it accepted; give its key."""
         await self.court.judge(dark_life())
-        await relay.send_due(self.court.engine, FakeGateway(), FILED)
+        await send_due(self.court.engine, FakeGateway(), FILED)
         return (await self.court.case()).case_key
 
 
