@@ -10,6 +10,7 @@ from qos_monitor.claims import ledger, status
 from qos_monitor.claims.gateway import ClaimGateway, NotKnown, Report, Told, Unavailable
 from qos_monitor.claims.ledger import REFUND_SYSTEM
 from qos_monitor.claims.lifecycle import ClaimState, IllegalMove
+from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import claims
 from rules.span import DAY, HOUR, Instant
@@ -24,13 +25,14 @@ BATCH_MAX = 50
 _OPEN = (ClaimState.ACCEPTED.value, ClaimState.FAILED.value, ClaimState.PARKED.value)
 
 
-async def ask_unsettled(engine: AsyncEngine, gateway: ClaimGateway, now: Instant, limit: int = BATCH_MAX) -> int:
+async def ask_unsettled(engine: AsyncEngine, gateway: ClaimGateway, clock: Clock, limit: int = BATCH_MAX) -> int:
     """Ask about claims that are accepted, failed or parked and were not heard of for a day; tell how many.
 
     No transaction is open while we wait. What the refund system reports is applied as if it had told us; a claim
     we hold for accepted and it has never heard of is sent again, the same bytes under the same key. Answers that
     make no sense are logged as errors and change nothing.
     """
+    now = clock.now()
     query = (
         select(claims.c.claim_key)
         .where(
@@ -44,9 +46,9 @@ async def ask_unsettled(engine: AsyncEngine, gateway: ClaimGateway, now: Instant
     async with reading(engine) as conn:
         keys = list((await conn.execute(query)).scalars())
     for key in keys:
-        report = await gateway.ask(key, now)
+        report = await gateway.ask(key, clock.now())  # a batch may take long, and an old signature is not believed
         async with writing(engine) as conn:
-            await _record(conn, key, report, now)
+            await _record(conn, key, report, clock.now())
     return len(keys)
 
 

@@ -81,8 +81,8 @@ class Claims:
     def _outgoing(self, gateway: ClaimGateway) -> list[Job]:
         outbox = relay.Relay(self.engine, gateway, self.clock, count=self.telemetry.claim_sent)
 
-        async def reconciled(now: Instant) -> int:
-            return await reconciling.ask_unsettled(self.engine, gateway, now)
+        async def reconciled(_now: Instant) -> int:
+            return await reconciling.ask_unsettled(self.engine, gateway, self.clock)
 
         return [
             Job("relay", outbox.send_due),

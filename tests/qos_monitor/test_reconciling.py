@@ -1,14 +1,15 @@
 """Once a day each: what the refund system says of claims it has not settled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
-from claim_parts import FILED, Court, FakeGateway, dark_life, send_due, states
+from claim_parts import FILED, HOUR, Court, FakeGateway, dark_life, richer, send_due, states
+from service_parts import SetClock
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import reconciling
 from qos_monitor.claims.gateway import Report, Told, Unavailable
-from rules.span import DAY, HOUR, Instant
+from rules.span import DAY, SECOND, Instant
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def ask(court: Court, now: Instant, report: Report | None = None) -> FakeG
     gateway = FakeGateway()
     if report is not None:
         gateway.reports[(await court.case()).case_key] = report
-    await reconciling.ask_unsettled(court.engine, gateway, now)
+    await reconciling.ask_unsettled(court.engine, gateway, SetClock(now))
     return gateway
 
 
@@ -93,6 +94,35 @@ class Busy(FakeGateway):
 
 
 async def test_nothing_is_locked_while_it_thinks_and_what_it_told_meanwhile_stays(court: Court) -> None:
-    await reconciling.ask_unsettled(court.engine, Busy(court=court), FILED + DAY)
+    await reconciling.ask_unsettled(court.engine, Busy(court=court), SetClock(FILED + DAY))
 
     assert states(await court.case()) == ["paid", "1 refund paid"]
+
+
+@dataclass
+class Ponderous(FakeGateway):
+    """Takes twenty seconds for each answer, and remembers when it was asked."""
+
+    clock: SetClock = field(default_factory=SetClock)
+    asked_at: list[Instant] = field(default_factory=list)
+
+    async def ask(self, claim_key: str, now: Instant) -> Report:
+        self.asked_at.append(now)
+        self.clock.at += 20 * SECOND
+        await super().ask(claim_key, now)
+        return Told("accepted", None)
+
+
+async def test_each_question_of_a_slow_batch_is_signed_when_it_is_asked_and_the_day_counts_from_its_answer(
+    court: Court,
+) -> None:
+    await court.judge(dark_life(richer()), FILED + HOUR)
+    await send_due(court.engine, FakeGateway(), FILED + HOUR)
+    clock = SetClock(FILED + HOUR + DAY)
+    gateway = Ponderous(clock=clock)
+
+    assert await reconciling.ask_unsettled(court.engine, gateway, clock) == 2
+
+    assert gateway.asked_at == [FILED + HOUR + DAY, FILED + HOUR + DAY + 20 * SECOND]
+    heard_at = {claim.answered_at for claim in (await court.case()).claims}
+    assert heard_at == {at + 20 * SECOND for at in gateway.asked_at}
