@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -130,10 +131,17 @@ class Service:
             hooks,
             Observations(self.intake, self.telemetry, self.clock, settings.observations_token),
             Roster(self.engine, self.clock, settings.roster_token),
-            Health(self.telemetry, self._gauges, self.clock, lambda: self._is_stopping),
+            Health(self.telemetry, self._gauges, self.clock, self._troubles()),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
         return web_app.create(groups, self._claims.routes(), bytes_max)
+
+    def _troubles(self) -> dict[str, Callable[[], bool]]:
+        return {
+            "stopping": lambda: self._is_stopping,
+            "jobs": lambda: self._scheduler is not None and self._scheduler.is_failing(),
+            "writing": self._writer.has_trouble,
+        }
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)

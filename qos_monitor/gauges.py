@@ -12,7 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import clock, telemetry
 from qos_monitor.storage.engine import reading
-from qos_monitor.storage.tables import WAITING, cases, claims, classes, deliveries, outages, verdicts, windows
+from qos_monitor.storage.tables import (
+    WAITING,
+    cases,
+    claims,
+    classes,
+    deliveries,
+    learners,
+    outages,
+    verdicts,
+    windows,
+)
 from rules.span import HOUR, MINUTE, SECOND, Instant
 
 Samples = dict[telemetry.Metric, list[tuple[tuple[str, ...], float]]]
@@ -50,7 +60,7 @@ class Gauges(Collector):
         ]
 
     def lag_s(self) -> float:
-        """How long the oldest due window has been due, as of the last reading."""
+        """How long the oldest window or learner has been due, as of the last reading."""
         return dict(self._samples.get(telemetry.JUDGING_LAG, [])).get((), 0.0)
 
     def describe(self) -> Iterable[Metric]:
@@ -67,14 +77,15 @@ class Gauges(Collector):
 
 
 async def _read(conn: AsyncConnection, now: Instant) -> Samples:
-    oldest_due = await _one(conn, select(func.min(windows.c.due_at)).where(windows.c.due_at <= now))
+    oldest_window = await _one(conn, select(func.min(windows.c.due_at)).where(windows.c.due_at <= now))
+    oldest_look = await _one(conn, select(func.min(learners.c.look_again_at)).where(learners.c.look_again_at <= now))
     waiting = select(func.count()).select_from(deliveries).where(deliveries.c.state == WAITING)
     ready = claims.c.state == "ready"
     outbox = select(func.count()).select_from(claims).where(ready)
     oldest_claim = await _one(conn, select(func.min(claims.c.created_at)).where(ready))
     owed, delivered = await _minutes(conn)
     return {
-        telemetry.JUDGING_LAG: [((), _age_s(now, oldest_due))],
+        telemetry.JUDGING_LAG: [((), max(_age_s(now, oldest_window), _age_s(now, oldest_look)))],
         telemetry.WAITING_DELIVERIES: [((), float(await _one(conn, waiting) or 0))],
         telemetry.OUTBOX_DEPTH: [((), float(await _one(conn, outbox) or 0))],
         telemetry.OUTBOX_AGE: [((), _age_s(now, oldest_claim))],

@@ -1,6 +1,7 @@
 """Runs the background jobs, each again and again, and lets the last run end before we stop."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -13,6 +14,9 @@ from qos_monitor.telemetry import Telemetry
 
 JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 """The library's own defaults drop a run that is a second late, without a word (LIMITS 4)."""
+
+FAILURES_MAX: int = 2
+"""So many runs of a job may fail in a row; with the next one the job keeps failing."""
 
 _DRAIN_MAX = 1000  # after so many full batches others get their turn; the next tick goes on
 
@@ -36,6 +40,7 @@ class Scheduler:
         self._telemetry = telemetry
         self._is_stopping = False
         self._running: set[asyncio.Task[None]] = set()
+        self._failures: Counter[str] = Counter()
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB_DEFAULTS)
         for job in jobs:
             trigger = IntervalTrigger(seconds=tick_s, timezone=UTC)
@@ -45,6 +50,10 @@ class Scheduler:
     def library(self) -> AsyncIOScheduler:
         """APScheduler's own object, for the tests of its settings."""
         return self._scheduler
+
+    def is_failing(self) -> bool:
+        """Say whether the last three runs of some job all failed."""
+        return any(count > FAILURES_MAX for count in self._failures.values())
 
     def start(self) -> None:
         """Begin; the first runs are one tick from now."""
@@ -69,7 +78,9 @@ class Scheduler:
         try:
             await self._drain(job)
             result = "ok"
+            self._failures[job.name] = 0
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must run again at the next tick
+            self._failures[job.name] += 1
             logs.failure("job_failed", error, job=job.name)
         finally:
             self._running.discard(task)

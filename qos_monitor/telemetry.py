@@ -72,7 +72,7 @@ CLAIMS_SENT = _counter("qos_claims_sent_total", "answers of the refund system to
 BUILD = Metric("qos_build_info", "info", (), "version of the program and of its rules")
 
 FEED_SILENCE = _gauge("qos_feed_silence_seconds", "since the last delivery of a provider", "provider")
-JUDGING_LAG = _gauge("qos_judging_lag_seconds", "how long the oldest due window has been due")
+JUDGING_LAG = _gauge("qos_judging_lag_seconds", "how long the oldest window or learner has been due")
 WAITING_DELIVERIES = _gauge("qos_deliveries_waiting", "stored and not yet read")
 OUTBOX_DEPTH = _gauge("qos_outbox_claims", "claims ready and not yet answered")
 OUTBOX_AGE = _gauge("qos_outbox_oldest_seconds", "since the oldest claim in the outbox was made")

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import logs
+from qos_monitor import clock, logs
 from qos_monitor.errors import Overloaded, RowRefused, Stopping, StorageTrouble
 from qos_monitor.storage.engine import is_sqlite, turn
 
@@ -20,6 +20,8 @@ Row = tuple[object, ...]
 
 WAIT_S_MAX: float = 3.0
 """How long a sender waits for the disk; providers hang up after 5 to 10 s, and then hear nothing at all."""
+
+_TROUBLE_S = 30.0  # a failure older than this says nothing: who is told that we are not ready sends nothing more
 
 _BATCH_MAX = 512  # beyond this a commit takes longer than it saves (LIMITS: nothing gained at 64 senders)
 
@@ -46,6 +48,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._failed_at_s = float("-inf")
         self._sql, self._order = _compiled(engine, table, columns)
         self._connection: AsyncConnection | None = None
 
@@ -53,6 +56,10 @@ class Writer:
     def depth(self) -> int:
         """How many rows wait for the disk."""
         return len(self._pending)
+
+    def has_trouble(self) -> bool:
+        """Say whether the last write failed or took too long, not long ago."""
+        return clock.stopwatch_s() - self._failed_at_s < _TROUBLE_S
 
     def start(self) -> None:
         """Begin to write."""
@@ -85,6 +92,7 @@ class Writer:
             async with asyncio.timeout(self._wait_s_max):
                 await done
         except TimeoutError:
+            self._failed_at_s = clock.stopwatch_s()
             raise StorageTrouble(f"not on the disk after {self._wait_s_max:g} s; send again") from None
 
     async def _run(self) -> None:
@@ -103,6 +111,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever the driver raises, those who wait must be told
             await self._release()  # a fresh connection is cheap, and this one may be the fault
             if _is_trouble(error):
+                self._failed_at_s = clock.stopwatch_s()
                 logs.failure("write_failed", error, rows=len(batch))
                 _tell(batch, StorageTrouble(f"the database cannot store at present ({type(error).__name__})"))
             elif len(batch) == 1:
@@ -112,6 +121,7 @@ class Writer:
                 await self._settle(batch[: len(batch) // 2])
                 await self._settle(batch[len(batch) // 2 :])
         else:
+            self._failed_at_s = float("-inf")
             _tell(batch, None)
 
     async def _write(self, rows: list[Row]) -> None:

@@ -1,7 +1,7 @@
 """``/healthz``, ``/readyz`` and ``/metrics``."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -19,11 +19,14 @@ _DATABASE_WAIT_S = 5
 class Health:
     """Tells orchestrators and Prometheus how we are."""
 
-    def __init__(self, telemetry: Telemetry, gauges: Gauges, clock: Clock, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, telemetry: Telemetry, gauges: Gauges, clock: Clock, troubles: Mapping[str, Callable[[], bool]]
+    ) -> None:
+        """Take the troubles that others can tell about, each under the word it is told in."""
         self._telemetry = telemetry
         self._gauges = gauges
         self._clock = clock
-        self._stopping = stopping
+        self._troubles = troubles
         telemetry.registry.register(gauges)
 
     def add_to(self, app: web.Application) -> None:
@@ -37,13 +40,13 @@ class Health:
         return as_json({"alive": True})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Answer 200 where the database answers and judging keeps up, else 503 with what is wrong."""
+        """Answer 200 where the database answers, judging keeps up and there is no trouble; else 503 and what it is."""
         has_database = await self._refreshed()
         lag_s = self._gauges.lag_s()
         problems = {
-            "stopping": self._stopping(),
             "database": not has_database,
             "judging_lag": has_database and lag_s > LAG_S_MAX,
+            **{word: is_so() for word, is_so in self._troubles.items()},
         }
         wrong = sorted(name for name, is_wrong in problems.items() if is_wrong)
         body = {"ready": not wrong, "problems": wrong, "judging_lag_s": lag_s}

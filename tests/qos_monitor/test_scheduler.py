@@ -59,6 +59,24 @@ async def test_a_job_that_fails_is_counted_and_runs_again() -> None:
     assert runs(telemetry, "ok") >= 1
 
 
+async def test_a_job_keeps_failing_after_three_runs_until_one_succeeds() -> None:
+    outcomes = ["fail", "fail", "ok", "fail", "fail", "fail", "ok"]
+    told: list[bool] = []
+
+    async def run() -> int:
+        told.append(scheduler.is_failing())
+        if len(told) <= len(outcomes) and outcomes[len(told) - 1] == "fail":
+            raise ZeroDivisionError
+        return 0
+
+    scheduler = Scheduler([Job("read", run)], TICK_S, Telemetry([]))
+    scheduler.start()
+    await until(lambda: len(told) > len(outcomes))
+    await scheduler.stop()
+
+    assert told[: len(outcomes) + 1] == [False] * 6 + [True, False]
+
+
 async def test_a_full_batch_is_followed_at_once_by_the_next_until_one_is_short() -> None:
     left = [5, 5, 5, 2]
     done: list[int] = []

@@ -5,20 +5,25 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import make_mocked_request
-from service_parts import MONDAY, SetClock
+from service_parts import MONDAY, SetClock, row
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qos_monitor.errors import StorageTrouble
 from qos_monitor.gauges import Gauges
+from qos_monitor.intake import COLUMNS
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.tables import windows
+from qos_monitor.storage.tables import deliveries, learners, windows
+from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web.health import LAG_S_MAX, Health
 from rules.span import SECOND
 
 
-async def ready(engine: AsyncEngine, stopping: Callable[[], bool] = lambda: False) -> tuple[int, list[str]]:
-    health = Health(Telemetry([]), Gauges(engine, dict), SetClock(), stopping)
+async def ready(engine: AsyncEngine, **troubles: Callable[[], bool]) -> tuple[int, list[str]]:
+    health = Health(Telemetry([]), Gauges(engine, dict), SetClock(), troubles)
     answer = await health.ready(make_mocked_request("GET", "/readyz"))
     assert isinstance(answer.body, bytes)
     return answer.status, json.loads(answer.body)["problems"]
@@ -41,6 +46,15 @@ async def test_a_lag_beyond_the_limit_is_not_ready(engine: AsyncEngine) -> None:
     assert await ready(engine) == (503, ["judging_lag"])
 
 
+async def test_a_learner_long_overdue_is_a_lag_too(engine: AsyncEngine) -> None:
+    async with storage.writing(engine) as conn:
+        overdue = MONDAY - int((LAG_S_MAX + 0.001) * SECOND)
+        await conn.execute(learners.insert(), [row(learners, id="u1", look_again_at=overdue)])
+    await due_since(engine, 1)
+
+    assert await ready(engine) == (503, ["judging_lag"])
+
+
 async def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     engine = storage.create(f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3")
 
@@ -48,8 +62,28 @@ async def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     await engine.dispose()
 
 
-async def test_a_service_about_to_stop_is_not_ready(engine: AsyncEngine) -> None:
-    assert await ready(engine, lambda: True) == (503, ["stopping"])
+@pytest.mark.parametrize("word", ["stopping", "jobs", "writing"])
+async def test_a_trouble_somebody_tells_of_is_not_ready(engine: AsyncEngine, word: str) -> None:
+    assert await ready(engine, **{word: lambda: True}) == (503, [word])
+    assert await ready(engine, **{word: lambda: False}) == (200, [])
+
+
+async def test_a_service_that_cannot_write_is_not_ready_until_it_can(embedded: AsyncEngine) -> None:
+    writer = Writer(embedded, deliveries, COLUMNS)
+    writer.start()
+    delivery = ("agora", 7, "e1", 1_000, "{}", b"{}", 0)
+    async with storage.writing(embedded) as conn:
+        await conn.execute(text("ALTER TABLE deliveries RENAME TO away"))
+    with pytest.raises(StorageTrouble):
+        await writer.put(delivery)
+    async with storage.writing(embedded) as conn:
+        await conn.execute(text("ALTER TABLE away RENAME TO deliveries"))
+
+    assert await ready(embedded, writing=writer.has_trouble) == (503, ["writing"])
+
+    await writer.put(delivery)
+    assert await ready(embedded, writing=writer.has_trouble) == (200, [])
+    await writer.stop()
 
 
 async def test_many_who_ask_at_once_are_answered_from_one_reading(engine: AsyncEngine) -> None:
