@@ -17,7 +17,8 @@ from qos_monitor import bootstrap, checking, documents, release, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims import bundle
 from qos_monitor.claims.calendar import is_working_day_in_china
-from qos_monitor.errors import QosError, SettingsError
+from qos_monitor.errors import QosError, SettingsError, StorageTrouble
+from qos_monitor.importing import command as importing
 from qos_monitor.settings import Settings
 from qos_monitor.simulation import demo
 from qos_monitor.storage import engine as storage
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, QosError) as error:
         for problem in getattr(error, "problems", (error,)):
             print(problem, file=sys.stderr)
-        return WRONG_INPUT
+        return 1 if isinstance(error, StorageTrouble) else WRONG_INPUT
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -100,6 +101,7 @@ def _add_import(commands: Commands, configured: argparse.ArgumentParser) -> None
     roster.add_argument("file", type=Path, metavar="FILE")
     roster.add_argument("--dry-run", action="store_true", help="only tell what would change")
     roster.set_defaults(run=_import_roster)
+    importing.add_to(kinds, configured)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -176,6 +178,10 @@ async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str
         await storage.migrate(engine)
         clock = clocks.from_setting(given.clock_file)
         return (await observations.imported(engine, roster, clock, is_dry=is_dry)).as_json()
+    except storage.TROUBLE as trouble:
+        raise StorageTrouble(
+            f"the database cannot be used ({type(trouble).__name__}); look at QOS_DATABASE_URL"
+        ) from None
     finally:
         await engine.dispose()
 
