@@ -10,6 +10,7 @@ from qos_monitor.claims import ledger, status
 from qos_monitor.claims.gateway import ClaimGateway, NotKnown, Report, Told, Unavailable
 from qos_monitor.claims.ledger import REFUND_SYSTEM
 from qos_monitor.claims.lifecycle import ClaimState, IllegalMove
+from qos_monitor.claims.line import HungUp
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import claims
@@ -30,7 +31,7 @@ async def ask_unsettled(engine: AsyncEngine, gateway: ClaimGateway, clock: Clock
 
     No transaction is open while we wait. What the refund system reports is applied as if it had told us; a claim
     we hold for accepted and it has never heard of is sent again, the same bytes under the same key. Answers that
-    make no sense are logged as errors and change nothing.
+    make no sense are logged as errors and change nothing. Where the gateway raises HungUp the rest is left for later.
     """
     now = clock.now()
     query = (
@@ -45,8 +46,11 @@ async def ask_unsettled(engine: AsyncEngine, gateway: ClaimGateway, clock: Clock
     )
     async with reading(engine) as conn:
         keys = list((await conn.execute(query)).scalars())
-    for key in keys:
-        report = await gateway.ask(key, clock.now())  # a batch may take long, and an old signature is not believed
+    for asked, key in enumerate(keys):
+        try:
+            report = await gateway.ask(key, clock.now())  # a batch takes long, and an old signature is not believed
+        except HungUp:
+            return asked
         async with writing(engine) as conn:
             await _record(conn, key, report, clock.now())
     return len(keys)

@@ -22,6 +22,7 @@ from qos_monitor.claims.gateway import (
     Unavailable,
 )
 from qos_monitor.claims.lifecycle import ClaimState
+from qos_monitor.claims.line import HungUp
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import claims
@@ -70,6 +71,7 @@ class Relay:
     patience_s: float = PATIENCE_S
     _flying: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)
     _stops: int = field(default=0, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @property
     def is_stopping_all(self) -> bool:
@@ -82,15 +84,24 @@ class Relay:
         A row is leased in one transaction, sent outside of any, and the answer recorded in another; whoever dies
         in between leaves a lease that runs out, and the same bytes go out again under the same key. Nothing is
         sent while any claim is `stopped` (410) and not let go by a person. Later versions of a case wait for
-        earlier ones. A claim not answered in time stays on its way, and is not sent again until it is back.
+        earlier ones. A claim not answered in time stays on its way, and is not sent again until it is back. One that
+        the gateway raises HungUp for is due again at once.
 
         Raises an ExceptionGroup of what went wrong with claims that came back since the last round.
         """
-        started = [self._start(claim) for claim in await self._leased()]
-        if started:
-            await asyncio.wait(started, timeout=self.patience_s)
-        self._land()
-        return len(started)
+        async with self._turn:
+            started = [self._start(claim) for claim in await self._leased()]
+            if started:
+                await asyncio.wait(started, timeout=self.patience_s)
+            self._tell_of_trouble()
+            return len(started)
+
+    async def land(self) -> None:
+        """Wait until nothing is on its way any more. Raises as `send_due` does."""
+        async with self._turn:
+            if self._flying:
+                await asyncio.wait(self._flying)
+            self._tell_of_trouble()
 
     async def _leased(self) -> list[_Leased]:
         away = [key for task, key in self._flying.items() if not task.done()]
@@ -110,7 +121,7 @@ class Relay:
         self._flying[task] = leased.claim_key
         return task
 
-    def _land(self) -> None:
+    def _tell_of_trouble(self) -> None:
         back = [task for task in self._flying if task.done()]
         for task in back:
             del self._flying[task]
@@ -120,8 +131,13 @@ class Relay:
 
     async def _send(self, leased: _Leased) -> None:
         if self.is_stopping_all:
-            return  # its lease runs out, and it is still ready once a person lets us go on
-        answer = await self.gateway.send(leased.claim_key, leased.body, self.clock.now())
+            await self._give_back(leased)
+            return
+        try:
+            answer = await self.gateway.send(leased.claim_key, leased.body, self.clock.now())
+        except HungUp:
+            await self._give_back(leased)
+            return
         is_stop = isinstance(answer, Stop)
         self._stops += is_stop
         try:
@@ -132,6 +148,12 @@ class Relay:
         self.count(result)
         if result not in ("accepted", "unavailable"):
             logs.event("claim_not_taken", logging.ERROR, result=result, attempts=leased.attempts)
+
+    async def _give_back(self, leased: _Leased) -> None:
+        """End the lease of a claim that stays due: nobody need wait until it runs out."""
+        mine = (claims.c.claim_key == leased.claim_key, claims.c.lease_token == leased.token)
+        async with writing(self.engine) as conn:
+            await conn.execute(update(claims).where(*mine).values(lease_until=0))
 
 
 async def is_stopped(conn: AsyncConnection) -> bool:

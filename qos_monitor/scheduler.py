@@ -21,22 +21,29 @@ FAILURES_MAX: int = 2
 _DRAIN_MAX = 1000  # after so many full batches others get their turn; the next tick goes on
 
 
+async def _leave() -> None:
+    """Leave it to itself: it ends soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One thing done every tick; ``run`` answers how much there was to do.
 
-    It is run again at once as long as it answers ``full`` or more: then there is more waiting.
+    It is run again at once as long as it answers ``full`` or more: then there is more waiting. ``stop`` is called
+    once, at the end: it makes a run that waits for somebody else end soon, and sees to what runs left behind.
     """
 
     name: str
     run: Callable[[], Awaitable[int]]
     full: int = 1
+    stop: Callable[[], Awaitable[None]] = _leave
 
 
 class Scheduler:
     """Runs jobs every ``tick_s``, none twice at the same time; a failure is logged, counted, and tried again."""
 
     def __init__(self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry) -> None:
+        self._jobs = tuple(jobs)
         self._telemetry = telemetry
         self._is_stopping = False
         self._running: set[asyncio.Task[None]] = set()
@@ -63,6 +70,11 @@ class Scheduler:
         """Start nothing more, wait for what runs, then end."""
         self._is_stopping = True
         self._scheduler.pause()
+        for job in self._jobs:
+            try:
+                await job.stop()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others must be stopped too
+                logs.failure("job_not_stopped", error, job=job.name)
         while self._running:
             # APScheduler would cancel what runs, in the middle of a transaction or of a request to somebody
             # else.

@@ -12,6 +12,7 @@ from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.claims.gateway import ClaimGateway
 from qos_monitor.claims.http import HttpClaimGateway
+from qos_monitor.claims.line import Line
 from qos_monitor.clock import Clock
 from qos_monitor.filing import FilingOptions
 from qos_monitor.scheduler import Job
@@ -79,13 +80,18 @@ class Claims:
             return await filing.review_due(conn, now, self.policy, self._filing())
 
     def _outgoing(self, gateway: ClaimGateway) -> list[Job]:
-        outbox = relay.Relay(self.engine, gateway, self.clock, count=self.telemetry.claim_sent)
+        line = Line(gateway)
+        outbox = relay.Relay(self.engine, line, self.clock, count=self.telemetry.claim_sent)
+
+        async def hung_up() -> None:
+            line.hang_up()
+            await outbox.land()
 
         async def reconciled(_now: Instant) -> int:
-            return await reconciling.ask_unsettled(self.engine, gateway, self.clock)
+            return await reconciling.ask_unsettled(self.engine, line, self.clock)
 
         return [
-            Job("relay", outbox.send_due),
+            Job("relay", outbox.send_due, stop=hung_up),
             # Each claim is asked about once a day; looking every hour spreads the questions.
             Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL),
         ]

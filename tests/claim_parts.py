@@ -1,6 +1,7 @@
 """Builders for the tests of claims: a learner's life judged and filed, a refund system that does as it is told."""
 
 import base64
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from typing import Any
 
 from rules_school import POLICY, enrolment, kept_out, lesson, local, on_weekdays, present, school
 from service_parts import SetClock
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
@@ -185,6 +186,19 @@ async def send_due(engine: AsyncEngine, gateway: ClaimGateway, now: Instant, **h
     return await Relay(engine, gateway, SetClock(now), patience_s=60, **how).send_due()
 
 
+async def multiply(court: Court, count: int) -> list[str]:
+    """File the same claim for more learners; give the keys of all, in the order they are due."""
+    keys = sorted(hashlib.sha256(f"{number}".encode()).hexdigest() for number in range(count - 1))
+    async with storage.writing(court.engine) as conn:
+        case = dict((await conn.execute(select(cases))).one()._mapping)
+        claim = dict((await conn.execute(select(claims))).one()._mapping)
+        for key in keys:
+            await conn.execute(insert(cases).values({**case, "case_key": key, "learner_id": key}))
+            body = claim["body"].replace(claim["claim_key"], key)
+            await conn.execute(insert(claims).values({**claim, "case_key": key, "claim_key": key, "body": body}))
+    return sorted([*keys, claim["claim_key"]])
+
+
 def richer(used: int = 10) -> Enrolment:
     """The same enrolment with fewer lessons used: more is owed."""
     return enrolment(used=used)
@@ -192,5 +206,5 @@ def richer(used: int = 10) -> Enrolment:
 
 __all__ = [
     "DAY", "FILED", "HOUR", "MON", "NEW_SECRET", "SECRET", "TARGET_PASSED", "WED", "CaseState", "ClaimState", "Court",
-    "FakeGateway", "bright_life", "dark_life", "life", "richer", "send_due", "states",
+    "FakeGateway", "bright_life", "dark_life", "life", "multiply", "richer", "send_due", "states",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import reconciling
 from qos_monitor.claims.gateway import Report, Told, Unavailable
+from qos_monitor.claims.line import Line
 from rules.span import DAY, SECOND, Instant
 
 
@@ -126,3 +127,16 @@ async def test_each_question_of_a_slow_batch_is_signed_when_it_is_asked_and_the_
     assert gateway.asked_at == [FILED + HOUR + DAY, FILED + HOUR + DAY + 20 * SECOND]
     heard_at = {claim.answered_at for claim in (await court.case()).claims}
     assert heard_at == {at + 20 * SECOND for at in gateway.asked_at}
+
+
+async def test_a_question_nobody_waits_for_when_the_line_is_hung_up_is_asked_another_time(
+    court: Court,
+) -> None:
+    before = await court.case()
+    line = Line(FakeGateway())
+    line.hang_up()
+
+    assert await reconciling.ask_unsettled(court.engine, line, SetClock(FILED + DAY)) == 0
+
+    assert await court.case() == before
+    assert len((await ask(court, FILED + DAY)).asked) == 1

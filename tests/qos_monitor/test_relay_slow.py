@@ -1,22 +1,22 @@
 """A refund system that is slow or silent: it holds back nobody but the claim it is slow with."""
 
 import asyncio
-import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
-from claim_parts import FILED, HOUR, Court, FakeGateway, dark_life, send_due, states
+from claim_parts import FILED, HOUR, Court, FakeGateway, dark_life, multiply, send_due, states
 from service_parts import SetClock
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import relay
 from qos_monitor.claims.gateway import Accepted, Answer, Stop, Unavailable
+from qos_monitor.claims.line import Line
 from qos_monitor.relay import Relay
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.tables import cases, claims
+from qos_monitor.storage.tables import claims
 from rules.span import MINUTE, SECOND, Instant
 
 
@@ -25,18 +25,6 @@ async def court(engine: AsyncEngine) -> Court:
     made = Court(engine)
     await made.judge(dark_life())
     return made
-
-
-async def multiply(court: Court, count: int) -> list[str]:
-    """File the same claim for more learners; give the keys of all, in the order they are due."""
-    keys = sorted(hashlib.sha256(f"{number}".encode()).hexdigest() for number in range(count - 1))
-    async with storage.writing(court.engine) as conn:
-        case = dict((await conn.execute(select(cases))).one()._mapping)
-        claim = dict((await conn.execute(select(claims))).one()._mapping)
-        for key in keys:
-            await conn.execute(insert(cases).values({**case, "case_key": key, "learner_id": key}))
-            await conn.execute(insert(claims).values({**claim, "case_key": key, "claim_key": key}))
-    return sorted([*keys, claim["claim_key"]])
 
 
 async def rows(court: Court) -> dict[str, tuple[str, Instant | None, Instant]]:
@@ -192,6 +180,34 @@ async def test_nobody_sets_out_while_a_410_is_being_written_down(court: Court) -
         assert await outbox.send_due() == 0
     await until_it_is(court, keys[0], "stopped")
     assert await outbox.send_due() == 0
+
+
+async def test_a_claim_waited_for_when_the_line_is_hung_up_is_due_at_once_and_the_same_bytes_go_out_again(
+    court: Court,
+) -> None:
+    keys = await multiply(court, 3)
+    gateway, again = Hanging(silent_to=set(keys)), FakeGateway()
+    line = Line(gateway)
+    outbox = Relay(court.engine, line, SetClock(FILED), patience_s=0.0)
+    assert await outbox.send_due() == 3
+
+    line.hang_up()
+    await outbox.land()
+
+    assert await rows(court) == dict.fromkeys(keys, ("ready", FILED, 0))
+    assert await send_due(court.engine, again, FILED) == 3
+    assert [sent[:2] for sent in again.sent] == [sent[:2] for sent in gateway.sent]
+
+
+async def test_nothing_sets_out_on_a_line_that_is_hung_up(court: Court) -> None:
+    gateway = FakeGateway()
+    line = Line(gateway)
+    line.hang_up()
+
+    await send_due(court.engine, line, FILED)
+
+    assert gateway.sent == []
+    assert {row[2] for row in (await rows(court)).values()} == {0}
 
 
 @dataclass

@@ -134,6 +134,30 @@ async def test_stopping_lets_the_running_job_end_and_starts_no_other() -> None:
     assert ended == 1
 
 
+async def test_stopping_tells_every_job_to_end_even_where_one_cannot_and_waits_for_what_runs() -> None:
+    begun, told, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def run() -> int:
+        begun.set()
+        await told.wait()
+        ended.set()
+        return 0
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def tell() -> None:
+        told.set()
+
+    scheduler = Scheduler([Job("judge", _nothing, stop=fail), Job("read", run, stop=tell)], TICK_S, Telemetry([]))
+    scheduler.start()
+    await begun.wait()
+
+    await scheduler.stop()
+
+    assert ended.is_set()
+
+
 async def test_an_hourly_job_runs_once_an_hour_of_our_clock_and_again_after_a_failure() -> None:
     clock, ran = SetClock(), list[Instant]()
 
