@@ -8,6 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -23,10 +26,24 @@ def text(given: str) -> str:
 
 
 def database_url(given: str) -> str:
-    """Take the URL of a database we know a driver for."""
-    if not given.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")) or given.endswith("///"):
+    """Take the URL of a database we know a driver for; one in memory would be another for each connection."""
+    try:
+        parsed = make_url(given)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or not (_is_database_file(parsed) or _is_database_server(parsed)):
         raise ValueError("sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME")
     return given
+
+
+def _is_database_file(given: URL) -> bool:
+    file = given.database or ""
+    is_elsewhere = file.startswith(("file:", ":memory:")) or "\0" in file
+    return given.drivername == "sqlite+aiosqlite" and not given.host and bool(file) and not is_elsewhere
+
+
+def _is_database_server(given: URL) -> bool:
+    return given.drivername == "postgresql+asyncpg" and (given.port or 0) <= 65_535
 
 
 def port(given: str) -> int:

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from rules.document import Invalid, Problem
 from rules.policy import Deadlines
-from rules.span import SECOND, Instant
+from rules.span import SECOND, Instant, format_instant
 
 WorkingDay: TypeAlias = Callable[[date], bool]
 """Says whether a date is a working day; raises UnpublishedYear where nobody knows yet."""
@@ -44,9 +45,16 @@ def _is_weekday(day: date) -> bool:
 
 
 def _counted(filed_at: Instant, count: int, terms: Deadlines, is_working_day: WorkingDay) -> tuple[date, bool]:
-    """Count working days from the day of filing; also say whether a calendar still to come may move the day."""
-    day0 = datetime.fromtimestamp(filed_at // SECOND, UTC).astimezone(ZoneInfo(terms.zone)).date()
-    last = day0 + timedelta(days=terms.calendar_days_max)
+    """Count working days from the day of filing; also say whether a calendar still to come may move the day.
+
+    Raises Invalid where the days it may take are not all within the years 1 to 9999.
+    """
+    try:
+        day0 = datetime.fromtimestamp(filed_at // SECOND, UTC).astimezone(ZoneInfo(terms.zone)).date()
+        last = day0 + timedelta(days=terms.calendar_days_max)
+    except OverflowError:
+        words = f"{format_instant(filed_at)} is too late: what is due then would be due after the year 9999"
+        raise Invalid([Problem("as_of", words)]) from None
     try:
         return _working_day(day0, count, last, is_working_day), False
     except UnpublishedYear:

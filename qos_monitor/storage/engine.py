@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Pool, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -35,8 +36,8 @@ def _of_connecting() -> tuple[type[Exception], ...]:
     return InterfaceError, PostgresError
 
 
-TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, *_of_connecting())
-"""What says that the database cannot be used at present: not there, locked, broken, or not the one we made."""
+TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, CommandError, *_of_connecting())
+"""What says that the database cannot be used at present: not there, locked, broken, or made by a later version."""
 
 _WRITING = "qos_writing"
 _MIGRATION_LOCK = 0x514F53  # any number that nobody else locks: "QOS"
@@ -46,14 +47,13 @@ _turns: WeakKeyDictionary[Pool, asyncio.Lock] = WeakKeyDictionary()
 def create(url: str) -> AsyncEngine:
     """Make an engine for ``sqlite+aiosqlite:///FILE`` or ``postgresql+asyncpg://…``; connects to nothing yet.
 
-    Makes the folder of a SQLite file. In-memory databases are refused: each connection would see its own.
+    In-memory databases are refused: each connection would see its own.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_async_engine(parsed, pool_size=10, pool_pre_ping=True)
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("a database in memory is not shared between connections; give a file")
-    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(parsed, poolclass=AsyncAdaptedQueuePool, pool_size=10, max_overflow=10)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -63,6 +63,11 @@ def create(url: str) -> AsyncEngine:
 def is_sqlite(engine: AsyncEngine) -> bool:
     """Say whether this is the embedded database, which has one writer at a time."""
     return engine.dialect.name == "sqlite"
+
+
+def file_of(engine: AsyncEngine) -> Path | None:
+    """Name the file of the embedded database; a server has none."""
+    return Path(engine.url.database or "") if is_sqlite(engine) else None
 
 
 def _prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -147,8 +152,11 @@ def migrations(**attributes: object) -> Config:
 async def migrate(engine: AsyncEngine) -> None:
     """Bring the tables to the present version, in one transaction; does nothing where they are.
 
+    Makes a SQLite file with its folder. Raises one of TROUBLE where the database cannot be used.
     Several processes may start at once: the second waits for the first, and finds nothing to do.
     """
+    if file := file_of(engine):
+        file.parent.mkdir(parents=True, exist_ok=True)
     async with writing(engine) as connection:
         if not is_sqlite(engine):
             await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))

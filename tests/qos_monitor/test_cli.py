@@ -124,6 +124,41 @@ def test_a_roster_is_imported_after_a_dry_run(tmp_path: Path, capsys: pytest.Cap
         assert len(json.loads(capsys.readouterr().out)["classes"]["added"]) == added
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://u:p@127.0.0.1:1/x",
+        "sqlite+aiosqlite:////proc/x/y.db",
+        "sqlite+aiosqlite:///NO_DATABASE",
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_database_that_cannot_be_used_ends_an_import_with_1_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, more: list[str]
+) -> None:
+    (tmp_path / "no-database").write_text("these are words" * 1000, encoding="utf-8")
+    given(monkeypatch, {"QOS_DATABASE_URL": url.replace("NO_DATABASE", str(tmp_path / "no-database"))})
+
+    assert cli.main(["import", "roster", world(tmp_path, "{}"), *more]) == 1
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("the database cannot be used (")
+
+
+@pytest.mark.parametrize("url", ["postgresql+asyncpg://u:p@127.0.0.1:1/x", "sqlite+aiosqlite:////proc/x/y.db"])
+def test_a_database_that_cannot_be_used_ends_the_service_with_1_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    given(monkeypatch, {"QOS_DATABASE_URL": url, "QOS_PORT": "0"})
+    ended = subprocess.run(
+        [sys.executable, "-m", "qos_monitor", "serve"], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.returncode == 1
+    events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
+    assert events == ["start_failed", "stopping", "stopped"]
+
+
 def test_a_token_is_minted_for_one_person_in_one_class(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

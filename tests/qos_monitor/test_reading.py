@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -365,9 +364,3 @@ def test_a_long_thread_read_in_part_is_named_as_if_it_were_read_whole(
         return found
 
     assert asyncio.run(stored()) == whole
-
-
-def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
-    storage.create(f"sqlite+aiosqlite:///{tmp_path}/var/deep/qos.sqlite3")
-
-    assert (tmp_path / "var" / "deep").is_dir()

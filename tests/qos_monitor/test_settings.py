@@ -132,6 +132,25 @@ def test_a_pair_that_cannot_be_used_is_a_mistake_that_shows_nothing(name: str, g
     assert given not in told
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "sqlite+aiosqlite:///",
+        "sqlite+aiosqlite:///:memory:",
+        "sqlite+aiosqlite:///file:x?mode=memory&uri=true",
+        "sqlite:///x.db",
+        "postgresql+asyncpg://u:p@[::1/x",
+        "postgresql+asyncpg://u:p@h:65536/x",
+        "mysql://u:p@h/x",
+        "?",
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_a_mistake_of_the_settings(given: str) -> None:
+    [told] = problems({"QOS_DATABASE_URL": given})
+
+    assert told.startswith("QOS_DATABASE_URL: a secret that is not shown was given; sqlite+aiosqlite:///FILE or ")
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     assert problems({"QOS_AGORA_SECRET": "x"}) == ["QOS_AGORA_SECRET: is not a setting; QOS_AGORA_SECRETS is"]
 

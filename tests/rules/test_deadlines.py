@@ -8,6 +8,7 @@ from rules_school import POLICY
 
 from qos_monitor.claims.calendar import is_working_day_in_china
 from rules.deadline import Deadline, UnpublishedYear, deadline, review_deadline
+from rules.document import Invalid
 from rules.span import Instant, parse_instant
 
 TERMS = POLICY.deadlines
@@ -70,6 +71,12 @@ def test_a_review_has_one_day_the_second() -> None:
     due = review_deadline(_morning("2026-11-23"), TERMS, is_working_day_in_china)
 
     assert due == Deadline(date(2026, 11, 25), date(2026, 11, 25), is_provisional=False)
+
+
+@pytest.mark.parametrize("filed", ["9999-12-31T23:59:59.999Z", "9999-12-20T00:00:00Z"])
+def test_a_deadline_after_the_year_9999_is_refused_in_words(filed: str) -> None:
+    with pytest.raises(Invalid, match=r"as_of: 9999-12-.* is too late"):
+        _due(parse_instant(filed))
 
 
 def test_another_zone_is_a_setting() -> None:

@@ -119,6 +119,16 @@ async def test_an_error_inside_a_write_undoes_all_of_it(engine: AsyncEngine) -> 
         assert (await reader.execute(select(cursors))).all() == []
 
 
+async def test_the_folder_of_the_database_is_made_with_the_tables_and_not_before(tmp_path: Path) -> None:
+    engine = storage.create(f"sqlite+aiosqlite:///{tmp_path}/var/deep/qos.sqlite3")
+    assert not (tmp_path / "var").exists()
+
+    await storage.migrate(engine)
+
+    assert (tmp_path / "var" / "deep" / "qos.sqlite3").is_file()
+    await engine.dispose()
+
+
 async def test_every_connection_is_durable_and_in_wal_mode(embedded: AsyncEngine) -> None:
     async with storage.reading(embedded) as conn:
         assert (await conn.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
