@@ -17,6 +17,7 @@ from qos_monitor import lines, logs, reading, release
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges
 from qos_monitor.intake import COLUMNS, Intake
+from qos_monitor.polling import jobs as polling
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
@@ -82,7 +83,8 @@ class Service:
         self.policy = policy_of(settings.policy_file)
         self.engine = storage.create(settings.database_url)
         self._front = collectors_of(settings)
-        self._readers: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
+        self._heard: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
+        self._readers: dict[str, Collector] = {**self._heard, **polling.readers(settings)}
         self.telemetry = Telemetry(sorted(self._readers))
         self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
@@ -145,7 +147,8 @@ class Service:
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)
-        return [read, *self._claims.jobs(session)]
+        polls = polling.jobs(self._settings, self.engine, self.clock, session, self.telemetry)
+        return [read, *self._claims.jobs(session), *polls]
 
     async def _read(self) -> int:
         report = await reading.read_batch(self.engine, self._readers, self.clock.now(), READ_BATCH)
@@ -159,7 +162,7 @@ class Service:
         """
         async with storage.reading(self.engine) as conn:
             newest = select(deliveries.c.seq).order_by(deliveries.c.seq.desc()).limit(1).scalar_subquery()
-            for provider in self._readers:
+            for provider in self._heard:
                 statement = (
                     select(deliveries.c.received_at)
                     .where(deliveries.c.provider == provider, deliveries.c.seq > newest - _SILENCE_LOOKS_BACK)

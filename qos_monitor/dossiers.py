@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collectors.polls import reconciled
 from qos_monitor import window_book
 from qos_monitor.storage.rows import chunks, course_of, observation_of
 from qos_monitor.storage.tables import classes, courses, observations
@@ -65,8 +66,9 @@ def _read(surroundings: object) -> Surroundings:
 
 async def _seen(conn: AsyncConnection, class_ids: Sequence[str], learner_id: str) -> list[Observation]:
     is_ours = or_(observations.c.participant_id == learner_id, observations.c.role == Role.TEACHER.value)
-    return [
+    seen = [
         observation_of(row)
         for ids in chunks(class_ids)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids), is_ours))
     ]
+    return reconciled(seen)

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from collectors.agora.analytics import PLANS
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -23,6 +25,11 @@ def text(given: str) -> str:
     if not given:
         raise ValueError("a text that is not empty")
     return given
+
+
+def text_or_none(given: str) -> str | None:
+    """Take any text, or nothing."""
+    return given or None
 
 
 def database_url(given: str) -> str:
@@ -60,6 +67,14 @@ def url(given: str) -> str | None:
     if not _is_web(given):
         raise ValueError("a URL such as https://school.example/claims")
     return given.rstrip("/")
+
+
+def url_of_service(given: str) -> str:
+    """Take an http or https URL; a trailing slash is dropped."""
+    found = url(given)
+    if found is None:
+        raise ValueError("a URL such as https://api.agora.io")
+    return found
 
 
 def _is_web(given: str) -> bool:
@@ -129,6 +144,21 @@ def key_pairs(given: str) -> Mapping[str, str]:
     if not all(key and secret for key, _, secret in pairs) or len({key for key, *_ in pairs}) != len(pairs):
         raise ValueError("key:secret pairs separated by commas, each key once")
     return MappingProxyType({key: secret for key, _, secret in pairs})
+
+
+def key_pair(given: str) -> tuple[str, str] | None:
+    """Take one ``id:secret`` pair, or nothing."""
+    name, _, secret = given.partition(":")
+    if given and not (name and secret):
+        raise ValueError("one id:secret pair")
+    return (name, secret) if given else None
+
+
+def agora_plan(given: str) -> str:
+    """Take the name of a plan of Agora Analytics."""
+    if given.lower() not in PLANS:
+        raise ValueError(f"one of {', '.join(PLANS)}")
+    return given.lower()
 
 
 def header_pairs(given: str) -> tuple[str, ...]:

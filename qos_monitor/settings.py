@@ -38,6 +38,10 @@ class Settings:
     tick_s: float
     policy_file: Path | None
     agora_secrets: tuple[str, ...]
+    agora_rest_key: tuple[str, str] | None
+    agora_app_id: str | None
+    agora_plan: str
+    agora_rest_url: str
     livekit_keys: Mapping[str, str]
     trtc_secrets: tuple[str, ...]
     hundredms_secrets: tuple[str, ...]
@@ -81,6 +85,10 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_TICK_S", "1.0", "seconds between two runs of each background job", values.seconds),
     Setting("QOS_POLICY_FILE", "", "a policy.toml to use instead of the one delivered", values.path),
     _secret("QOS_AGORA_SECRETS", "NCS secrets, comma separated; any of them is believed", values.secrets),
+    _secret("QOS_AGORA_REST_KEY", "`customer id:secret` of Agora's REST API; none: no statistics", values.key_pair),
+    Setting("QOS_AGORA_APP_ID", "", "the project whose statistics are fetched", values.text_or_none),
+    Setting("QOS_AGORA_PLAN", "standard", "Analytics plan: starter, standard, premium, enterprise", values.agora_plan),
+    Setting("QOS_AGORA_REST_URL", "https://api.agora.io", "where Agora's REST API is", values.url_of_service),
     _secret("QOS_LIVEKIT_KEYS", "`key:secret` pairs, comma separated", values.key_pairs),
     _secret("QOS_TRTC_SECRETS", "TRTC callback keys, comma separated; any of them is believed", values.secrets),
     _secret("QOS_HUNDREDMS_SECRETS", "`header:value` pairs that 100ms sends, comma separated", values.header_pairs),
@@ -115,13 +123,17 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
     Raises SettingsError with every mistake: name, what was given (unless secret), what is wanted.
     """
     problems: list[str] = []
-    given = _from_file(file, problems) | _from_environ(environ, problems)
+    ours, below = _from_environ(environ, problems), _from_file(file, problems)
+    settled = {_target(name) for name in ours}
+    given = ours | {name: value for name, value in below.items() if _target(name) not in settled}
     texts = _contents(given, problems)
     read = {setting.name: _read(setting, texts.get(setting.name), problems) for setting in TABLE}
     if read["QOS_CLAIMS_URL"] and read["QOS_CLAIMS_SECRETS"] == ():
         problems.append("QOS_CLAIMS_SECRETS: nothing was given; a claim sent to QOS_CLAIMS_URL must be signed")
     if read["QOS_TWILIO_TOKENS"] and not (texts.get("QOS_TWILIO_URL") or texts.get("QOS_PUBLIC_URL")):
         problems.append("QOS_TWILIO_URL: nothing was given; the URL that Twilio signs is wanted, or QOS_PUBLIC_URL")
+    if read["QOS_AGORA_REST_KEY"] and not read["QOS_AGORA_APP_ID"]:
+        problems.append("QOS_AGORA_APP_ID: nothing was given; QOS_AGORA_REST_KEY asks about one project")
     if problems:
         raise SettingsError(sorted(problems))
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}
@@ -164,8 +176,13 @@ def _from_file(file: Path | None, problems: list[str]) -> dict[str, str]:
     return given
 
 
+def _target(name: str) -> str:
+    """Name the setting that this name, or this name of a file, is about."""
+    return name if name in _BY_NAME else name.removesuffix(_FILE)
+
+
 def _is_known(name: str) -> bool:
-    return name in _BY_NAME or (name.endswith(_FILE) and name.removesuffix(_FILE) in _BY_NAME)
+    return _target(name) in _BY_NAME
 
 
 def _unknown(shown: str, name: str) -> str:
@@ -179,15 +196,17 @@ def _contents(given: Mapping[str, str], problems: list[str]) -> dict[str, str]:
     for name, where in given.items():
         if name in _BY_NAME:
             continue
-        target = name.removesuffix(_FILE)
+        target = _target(name)
         if target in texts:
             problems.append(f"{name}: {target} was given too; one of them is wanted")
             continue
         try:
             texts[target] = Path(where).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
+            # Who forgets that a file is wanted gives the secret itself.
+            shown = "a path that is not shown" if _BY_NAME[target].is_secret else repr(where)
             reason = type(error).__name__
-            problems.append(f"{name}: {where!r} was given; a file that can be read is wanted ({reason})")
+            problems.append(f"{name}: {shown} was given; a file that can be read is wanted ({reason})")
     return texts
 
 

@@ -9,14 +9,18 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from collectors.polls import Said
 from qos_monitor.reading import Report
 from rules.observation import Fault, Kind, Observation
 from rules.span import SECOND
 
 DELIVERY_RESULTS: tuple[str, ...] = ("accepted", "refused", "too_large", "overloaded", "failed", "broken_off")
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
-JOBS: tuple[str, ...] = ("read", "judge", "review", "relay", "reconcile")
+JOBS: tuple[str, ...] = ("read", "judge", "review", "relay", "reconcile", "poll")
 CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
+POLLED: tuple[str, ...] = ("agora",)
+"""Providers whose statistics can be polled."""
+FOUND: tuple[str, ...] = ("told", "missed")
 JOB_RESULTS: tuple[str, ...] = ("ok", "failed")
 MEDIA: tuple[str, ...] = ("audio", "video")
 AGE_BUCKETS_H: tuple[tuple[str, float], ...] = (
@@ -69,6 +73,13 @@ AV_OFFSET = Metric("qos_av_offset_milliseconds", "histogram", (), "audio ahead (
 JOB_RUNS = _counter("qos_job_runs_total", "runs of each background job", "job", "result")
 JOB_SECONDS = _counter("qos_job_seconds_total", "seconds each background job took", "job")
 CLAIMS_SENT = _counter("qos_claims_sent_total", "answers of the refund system to claims sent", "result")
+POLLS = _counter("qos_polls_total", "questions for statistics, by what the answer was", "provider", "result")
+POLLS_LOST = _counter(
+    "qos_polls_lost_total", "classes whose statistics are lost for ever: asked for too late", "provider"
+)
+POLLED_EVENTS = _counter(
+    "qos_polled_events_total", "joins and leaves in statistics, by whether webhooks told them too", "provider", "found"
+)
 BUILD = Metric("qos_build_info", "info", (), "version of the program and of its rules")
 
 FEED_SILENCE = _gauge("qos_feed_silence_seconds", "since the last delivery of a provider", "provider")
@@ -99,6 +110,9 @@ METRICS: tuple[Metric, ...] = (
     JOB_RUNS,
     JOB_SECONDS,
     CLAIMS_SENT,
+    POLLS,
+    POLLS_LOST,
+    POLLED_EVENTS,
     BUILD,
     FEED_SILENCE,
     JUDGING_LAG,
@@ -139,6 +153,9 @@ class Telemetry:
         self.jobs = self._children(JOB_RUNS, JOBS, JOB_RESULTS)
         self.job_seconds = self._children(JOB_SECONDS, JOBS)
         self.claims_sent = self._children(CLAIMS_SENT, CLAIM_RESULTS)
+        self.polls = self._children(POLLS, POLLED, list(Said))
+        self.polls_lost = self._children(POLLS_LOST, POLLED)
+        self.polled_events = self._children(POLLED_EVENTS, POLLED, FOUND)
         self.av_offset = Histogram(
             AV_OFFSET.name, AV_OFFSET.meaning, buckets=AV_OFFSET_BUCKETS_MS, registry=self.registry
         )
@@ -165,6 +182,19 @@ class Telemetry:
     def claim_sent(self, result: str) -> None:
         """Count one answer of the refund system."""
         self.claims_sent[(result,)].inc()
+
+    def poll_asked(self, provider: str, said: Said) -> None:
+        """Count one question for statistics."""
+        self.polls[provider, said].inc()
+
+    def poll_lost(self, provider: str) -> None:
+        """Count a class whose statistics nobody can fetch any more."""
+        self.polls_lost[(provider,)].inc()
+
+    def poll_compared(self, provider: str, told: int, missed: int) -> None:
+        """Count the joins and leaves in one class's statistics: those webhooks told too, and those they did not."""
+        self.polled_events[provider, "told"].inc(told)
+        self.polled_events[provider, "missed"].inc(missed)
 
     def _seen(self, provider: str, seen: Observation) -> None:
         self.observations[provider, seen.kind].inc()

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from collectors.polls import reconciled
 from qos_monitor import due
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
@@ -88,12 +89,13 @@ async def classes_where(conn: AsyncConnection, condition: ColumnElement[bool]) -
 
 
 async def observations_of(conn: AsyncConnection, class_ids: Iterable[str]) -> list[Observation]:
-    """Read everything seen of these classes."""
-    return [
+    """Read everything seen of these classes, once each where webhooks and polls told the same."""
+    seen = [
         observation_of(row)
         for ids in chunks(class_ids)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids)))
     ]
+    return reconciled(seen)
 
 
 async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> list[Enrolment]:

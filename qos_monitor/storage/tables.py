@@ -140,6 +140,18 @@ observations = Table(
     Index("ix_observations_participant_id_kind", "participant_id", "kind"),
 )
 
+polls = Table(
+    "polls",
+    metadata,
+    Column("provider", String(32), primary_key=True, doc="as classes name it; its answers are deliveries"),
+    Column("class_id", String(200), primary_key=True),
+    Column("state", String(8), nullable=False, doc="waiting, fetched (to be compared), done, lost"),
+    Column("due_at", BigInteger, nullable=False, doc="when to go on; whoever takes it up puts it off first"),
+    Column("attempts", Integer, nullable=False, doc="failures since the last good answer"),
+    Column("progress", Text, nullable=False, doc="what was answered; see collectors.polls"),
+    Index("ix_polls_due", "provider", "state", "due_at"),
+)
+
 # --- what was judged ----------------------------------------------------------------------------------------
 
 windows = Table(

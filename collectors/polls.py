@@ -1,0 +1,151 @@
+"""What a provider's statistics are asked for, and how what only they tell joins what webhooks told."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from rules.observation import Kind, Observation
+from rules.span import SECOND, Instant
+
+CODE: str = "polled"
+"""Code of a join or leave that a poll told; no webhook has it."""
+
+JOIN_NEAR: int = 2 * SECOND
+LEAVE_NEAR: int = 15 * SECOND
+"""How far a polled event and a webhook of the same event may lie apart. A leave is told by webhook only when the
+provider gives up waiting (Agora: 10 s), and both are in whole seconds."""
+
+_NEAR: Mapping[Kind, int] = {Kind.JOINED: JOIN_NEAR, Kind.LEFT: LEAVE_NEAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One class as far as a poll needs it: the provider's room, when, and who teaches."""
+
+    room_id: str
+    starts_at: Instant
+    ends_at: Instant
+    teacher_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask. ``name`` is the same whenever the same is asked; ``asked`` is kept with the answer."""
+
+    path: str
+    params: Mapping[str, str]
+    name: str
+    at: Instant
+    asked: str
+
+
+class Said(StrEnum):
+    """What an answer means for what is asked next; a closed set, fit for a metric label."""
+
+    GOOD = "good"
+    TOO_FAST = "too_fast"  # ask again in a moment
+    SPENT = "spent"  # nothing more today, by UTC
+    NOT_READY = "not_ready"  # the data is not there yet
+    GONE = "gone"  # the data is no longer there
+    REFUSED = "refused"  # the key or the plan does not allow it
+    BROKEN = "broken"  # not what is documented
+    UNAVAILABLE = "unavailable"  # no answer, or a server in trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a plan allows: requests, for how long data is kept, and how late it is there."""
+
+    per_second: int
+    per_day: int
+    kept_ms: int
+    delay_ms: int
+
+
+class Statistics(Protocol):
+    """The statistics of one provider: what to ask next, and what the answer is. Pure, like a collector."""
+
+    @property
+    def provider(self) -> str:
+        """The provider as classes name it."""
+
+    @property
+    def reader(self) -> str:
+        """The provider under which answers are stored as deliveries."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the plan allows."""
+
+    def next(self, sitting: Sitting, progress: str) -> Request | None:
+        """Say what to ask next; None when all of it was answered. The first progress is an empty text."""
+
+    def said(self, status: int, body: bytes) -> Said:
+        """Say what an answer means."""
+
+    def after(self, sitting: Sitting, progress: str, body: bytes) -> str:
+        """Give the progress after a good answer to what `next` named."""
+
+
+def reconciled(seen: Iterable[Observation]) -> list[Observation]:
+    """Let polled joins and leaves fill what webhooks left out, and never tell what they told a second time.
+
+    Takes all observations of whole participants of a class, in any order. A polled event that a webhook told too is
+    left out, and the webhook's takes the polled session's name, so that a join of one and a leave of the other meet.
+    Without polled events everything stays as it is.
+    """
+    given = list(seen)
+    people = {_person(one) for one in given if one.code == CODE and one.kind in _NEAR}
+    if not people:
+        return given
+    of_one: dict[tuple[str, str | None, str | None], list[Observation]] = defaultdict(list)
+    result = []
+    for one in given:
+        if one.kind in _NEAR and _person(one) in people:
+            of_one[_person(one)].append(one)
+        else:
+            result.append(one)
+    for events in of_one.values():
+        result += _merged(events)
+    return result
+
+
+def twins(polled: Sequence[Observation], told: Sequence[Observation], near: int) -> dict[int, int]:
+    """Pair events of one kind and one participant, nearest first, each once; answer places in both."""
+    distances = sorted(
+        (abs(one.at - other.at), one.at, one.id, other.id, place, twin)
+        for place, one in enumerate(polled)
+        for twin, other in enumerate(told)
+        if abs(one.at - other.at) <= near
+    )
+    pairs: dict[int, int] = {}
+    for *_, place, twin in distances:
+        if place not in pairs and twin not in pairs.values():
+            pairs[place] = twin
+    return pairs
+
+
+def counted(seen: Iterable[Observation]) -> tuple[int, int]:
+    """Count polled joins and leaves: those that webhooks told too, and those that only polling found."""
+    given = list(seen)
+    every = sum(one.code == CODE and one.kind in _NEAR for one in given)
+    alone = sum(one.code == CODE and one.kind in _NEAR for one in reconciled(given))
+    return every - alone, alone
+
+
+def _person(seen: Observation) -> tuple[str, str | None, str | None]:
+    return (seen.source, seen.class_id, seen.participant_id)
+
+
+def _merged(events: Sequence[Observation]) -> list[Observation]:
+    result: list[Observation] = []
+    for kind, near in _NEAR.items():
+        polled = [one for one in events if one.kind is kind and one.code == CODE]
+        told = [one for one in events if one.kind is kind and one.code != CODE]
+        pairs = twins(polled, told, near)
+        sessions = {twin: polled[place].session for place, twin in pairs.items()}
+        result += [one for place, one in enumerate(polled) if place not in pairs]
+        result += [replace(one, session=sessions.get(twin, one.session)) for twin, one in enumerate(told)]
+    return result

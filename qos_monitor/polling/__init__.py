@@ -1,0 +1,1 @@
+"""Asks providers for their statistics after each class, once, before they are forgotten over there."""

@@ -1,0 +1,151 @@
+"""The table of polls: one row per class, planned once, taken up by one worker at a time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from collectors.contract import DeliveryKey
+from collectors.polls import Request, Sitting, Statistics
+from qos_monitor.intake import storable
+from qos_monitor.storage.engine import insert, upsert
+from qos_monitor.storage.rows import canonical, observation_of, window_of
+from qos_monitor.storage.tables import (
+    WAITING as UNREAD,
+)
+from qos_monitor.storage.tables import (
+    classes,
+    cursors,
+    deliveries,
+    observations,
+    polls,
+)
+from rules.observation import Kind, Observation
+from rules.span import DAY, MINUTE, Instant
+
+WAITING, FETCHED, DONE, LOST = "waiting", "fetched", "done", "lost"
+
+CLAIM: int = 2 * MINUTE
+"""A poll taken up is due again after this if we die before it is done."""
+
+LOOKS_BACK: int = 30 * DAY
+"""Older classes are not planned; those between this and what the provider keeps are lost, and said to be."""
+
+_REQUESTS_MAX = 1_000_000  # in one day; a cursor holds the day and the count in one number
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A poll in hand. ``held`` is its due_at as we set it: whoever finds another has lost the hold."""
+
+    class_id: str
+    progress: str
+    attempts: int
+    held: Instant
+    sitting: Sitting | None
+    """None where the class is gone, or has no room any more."""
+
+
+async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> None:
+    """Make a row for every class that has begun and has none, due when its data should be there."""
+    columns = ("provider", "class_id", "state", "due_at", "attempts", "progress")
+    due_at = classes.c.ends_at + statistics.limits.delay_ms
+    chosen = select(
+        literal(statistics.provider), classes.c.id, literal(WAITING), due_at, literal(0), literal("")
+    ).where(
+        classes.c.provider == statistics.provider,
+        classes.c.room_id.is_not(None),
+        classes.c.window >= window_of(now - LOOKS_BACK),
+        classes.c.window <= window_of(now),
+        classes.c.starts_at <= now,
+        or_(classes.c.cancelled_at.is_(None), classes.c.cancelled_at >= classes.c.starts_at),
+        ~exists().where(polls.c.provider == statistics.provider, polls.c.class_id == classes.c.id),
+    )
+    await conn.execute(insert(conn.dialect.name, polls).from_select(columns, chosen).on_conflict_do_nothing())
+
+
+async def take(conn: AsyncConnection, provider: str, state: str, now: Instant) -> Task | None:
+    """Take up the poll that has been due longest, and put it off in case we die."""
+    row = (await conn.execute(_due(provider, state, now))).first()
+    if row is None:
+        return None
+    held = now + CLAIM
+    statement = (
+        update(polls)
+        .where(polls.c.provider == provider, polls.c.class_id == row.class_id, polls.c.due_at == row.due_at)
+        .values(due_at=held)
+    )
+    if (await conn.execute(statement)).rowcount == 0:
+        return None  # another worker was faster
+    return Task(row.class_id, row.progress, row.attempts, held, _sitting(row))
+
+
+def _due(provider: str, state: str, now: Instant) -> Select[Any]:
+    return (
+        select(polls, classes.c.room_id, classes.c.starts_at, classes.c.ends_at, classes.c.teacher_id)
+        .select_from(polls.outerjoin(classes, classes.c.id == polls.c.class_id))
+        .where(polls.c.provider == provider, polls.c.state == state, polls.c.due_at <= now)
+        .order_by(polls.c.due_at, polls.c.class_id)
+        .limit(1)
+    )
+
+
+def _sitting(row: Row[Any]) -> Sitting | None:
+    if row.room_id is None:
+        return None
+    return Sitting(row.room_id, row.starts_at, row.ends_at, row.teacher_id)
+
+
+async def put(conn: AsyncConnection, provider: str, task: Task, **changes: object) -> bool:
+    """Write what became of a poll in hand; answer False, and write nothing, where it is no longer ours."""
+    statement = (
+        update(polls)
+        .where(polls.c.provider == provider, polls.c.class_id == task.class_id, polls.c.due_at == task.held)
+        .values(**changes)
+    )
+    return (await conn.execute(statement)).rowcount > 0
+
+
+async def keep(conn: AsyncConnection, reader: str, request: Request, body: bytes, now: Instant) -> None:
+    """Store an answer as a delivery, with what was asked; one that was stored already stays as it is."""
+    key = storable(DeliveryKey(request.at // MINUTE, request.name))
+    statement = insert(conn.dialect.name, deliveries).on_conflict_do_nothing(
+        index_elements=["minute", "provider", "event_id"]
+    )
+    values = {
+        "provider": reader,
+        "minute": key.minute,
+        "event_id": key.event_id,
+        "received_at": now,
+        "headers": canonical({"asked": request.asked}),
+        "body": body,
+        "state": UNREAD,
+    }
+    await conn.execute(statement, values)
+
+
+async def is_unread(conn: AsyncConnection, reader: str) -> bool:
+    """Say whether answers wait to be read."""
+    statement = select(deliveries.c.seq).where(deliveries.c.state == UNREAD, deliveries.c.provider == reader).limit(1)
+    return (await conn.execute(statement)).first() is not None
+
+
+async def presence_of(conn: AsyncConnection, class_id: str) -> list[Observation]:
+    """Read every join and leave seen of a class, by whomever."""
+    kinds = (Kind.JOINED.value, Kind.LEFT.value)
+    statement = select(observations).where(observations.c.class_id == class_id, observations.c.kind.in_(kinds))
+    return [observation_of(row) for row in await conn.execute(statement)]
+
+
+async def spent_today(conn: AsyncConnection, reader: str, now: Instant) -> int:
+    """Read how many requests were sent since midnight UTC."""
+    statement = select(cursors.c.value).where(cursors.c.name == f"requests:{reader}")
+    day, count = divmod((await conn.execute(statement)).scalar() or 0, _REQUESTS_MAX)
+    return count if day == now // DAY else 0
+
+
+async def spend(conn: AsyncConnection, reader: str, today: int, now: Instant) -> None:
+    """Keep how many requests were sent since midnight UTC, so that a restart does not forget them."""
+    value = now // DAY * _REQUESTS_MAX + min(today, _REQUESTS_MAX - 1)
+    await conn.execute(upsert(conn.dialect.name, cursors), {"name": f"requests:{reader}", "value": value})

@@ -1,0 +1,80 @@
+"""The one way to ask a provider over HTTP: with an end to every wait, and to every answer."""
+
+import base64
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from yarl import URL
+
+from collectors.polls import Request
+from rules.span import HOUR, SECOND, Instant
+
+TIMEOUT_S = 20.0
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+RETRY_AFTER_MAX = HOUR
+NO_ANSWER = 599
+"""Stands for the status where no answer came, or one without end; above 499, as trouble over there is."""
+
+_TROUBLE = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; ``retry_after`` is milliseconds, 0 where nothing was said."""
+
+    status: int
+    body: bytes
+    retry_after: int = 0
+
+
+class StatisticsClient:
+    """Asks one provider with one key. Redirects are not followed: the key goes where the operator said."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, key: tuple[str, str], timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._session = session
+        self._url = URL(url)
+        self._headers = {"Authorization": basic(*key)}
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+    async def ask(self, request: Request, now: Instant) -> Answer:
+        """GET what is asked; never raises for what the other side or the way to it does."""
+        url = self._url.with_path(self._url.path.rstrip("/") + request.path).with_query(request.params)
+        try:
+            async with self._session.get(
+                url, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                body = await _whole(response)
+                after = _retry_after(response.headers.get("Retry-After"), now)
+                return Answer(NO_ANSWER, b"") if body is None else Answer(response.status, body, after)
+        except _TROUBLE:
+            return Answer(NO_ANSWER, b"")
+
+
+def basic(name: str, secret: str) -> str:
+    """Write a key as HTTP has it (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes | None:
+    held = bytearray()
+    async for some in response.content.iter_chunked(64 * 1024):
+        held += some
+        if len(held) > ANSWER_BYTES_MAX:
+            response.close()
+            return None
+    return bytes(held)
+
+
+def _retry_after(header: str | None, now: Instant) -> int:
+    """Read seconds or an HTTP date as milliseconds from now, at most an hour: data does not wait for ever."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]) * SECOND, RETRY_AFTER_MAX)
+    try:
+        at = int(parsedate_to_datetime(text).timestamp() * SECOND)
+    except (ValueError, OverflowError, TypeError):
+        return 0
+    return max(0, min(at - now, RETRY_AFTER_MAX))

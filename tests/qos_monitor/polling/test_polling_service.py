@@ -1,0 +1,93 @@
+"""The whole service polls what its settings say, and nothing without them."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import aiohttp
+import pytest
+from agora_analytics import APP_ID, KEY, FakeAnalytics, series, session
+from aiohttp.test_utils import TestServer
+from running import running
+from service_parts import SetClock
+
+from collectors.agora.stats import AUDIO_FREEZE, AgoraStats
+from qos_monitor import clock, settings
+from qos_monitor.errors import SettingsError
+from qos_monitor.polling import jobs
+from rules.span import MINUTE, format_instant
+
+TOKEN = "a-token-for-the-roster"
+ENVIRON = {"QOS_AGORA_REST_KEY": ":".join(KEY), "QOS_AGORA_APP_ID": APP_ID}
+
+
+async def metric(session: aiohttp.ClientSession, url: str, series: str) -> float:
+    async with session.get(f"{url}/metrics") as response:
+        found = re.search(rf"^{re.escape(series)} (\S+)$", await response.text(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+async def until(session: aiohttp.ClientSession, url: str, series: str, wanted: float) -> None:
+    async with asyncio.timeout(60):
+        while await metric(session, url, series) < wanted:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.05)
+
+
+async def test_the_service_fetches_what_a_class_was_like_and_reads_it(tmp_path: Path) -> None:
+    now = clock.SystemClock().now() // MINUTE * MINUTE
+    start, end = now - 40 * MINUTE, now - 10 * MINUTE
+    people = [session("s1", start, end, 7, "u1"), session("t1", start, end, 100, "t1")]
+    fake = FakeAnalytics(SetClock(now), people, {"s1": [series(AUDIO_FREEZE, 100, start, [2000] * 5)]}, per_second=99)
+    lesson = {"id": "c1", "course_id": "math", "provider": "agora", "room_id": "r1", "teacher_id": "t1"}
+    lesson |= {"starts_at": format_instant(start), "ends_at": format_instant(end)}
+    roster = {"classes": [{**lesson, "learner_ids": ["u1"]}]}
+    async with TestServer(fake.app()) as server, aiohttp.ClientSession() as http:
+        url = str(server.make_url("/"))
+        more = {"QOS_AGORA_REST_URL": url, "QOS_AGORA_PLAN": "enterprise", "QOS_ROSTER_TOKEN": TOKEN}
+        async with running(tmp_path, {**ENVIRON, **more}) as service:
+            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            async with http.put(f"{service.url}/v1/roster", json=roster, headers=bearer) as response:
+                assert response.status == 200
+            seen = 'qos_observations_total{kind="%s",provider="agora-stats"}'
+            # The first plan is made at the first tick, before the roster is there; the next one a minute later.
+            await service.terminate()
+        async with running(tmp_path, {**ENVIRON, **more}) as service:
+            await until(http, service.url, seen % "quality", 1)
+            assert await metric(http, service.url, seen % "joined") == 2
+            assert await metric(http, service.url, 'qos_polls_total{provider="agora",result="good"}') == 3
+            assert await service.terminate() == 0
+            assert KEY[1] not in service.log.read_text(encoding="utf-8")
+            assert "u1" not in service.log.read_text(encoding="utf-8")
+
+
+def test_without_a_key_nothing_is_polled_and_nothing_new_is_read() -> None:
+    loaded = settings.load({})
+
+    assert loaded.agora_rest_key is None
+    assert loaded.agora_plan == "standard"
+    assert loaded.agora_rest_url == "https://api.agora.io"
+    assert jobs.readers(loaded) == {}
+
+
+def test_with_a_key_the_answers_can_be_read() -> None:
+    loaded = settings.load({**ENVIRON, "QOS_AGORA_PLAN": "Premium"})
+
+    assert loaded.agora_rest_key == KEY
+    assert loaded.agora_plan == "premium"
+    assert [type(reader) for reader in jobs.readers(loaded).values()] == [AgoraStats]
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"QOS_AGORA_REST_KEY": "alone"}, "QOS_AGORA_REST_KEY: a secret that is not shown was given; one id:secret"),
+        ({"QOS_AGORA_REST_KEY": "a:b"}, "QOS_AGORA_APP_ID: nothing was given; QOS_AGORA_REST_KEY asks"),
+        ({"QOS_AGORA_PLAN": "gold"}, "QOS_AGORA_PLAN: 'gold' was given; one of starter, standard, premium"),
+        ({"QOS_AGORA_REST_URL": ""}, "QOS_AGORA_REST_URL: '' was given; a URL such as"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told_in_words(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(environ)
+
+    assert any(told.startswith(problem) for told in caught.value.problems)
