@@ -15,7 +15,7 @@ import uvloop
 from collectors.beacon import token
 from qos_monitor import bootstrap, checking, documents, release, settings
 from qos_monitor import clock as clocks
-from qos_monitor.claims import bundle
+from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.errors import QosError, SettingsError, StorageTrouble
 from qos_monitor.importing import command as importing
@@ -64,8 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_judge(commands)
     _add_token(commands, configured)
     _add_import(commands, configured)
-    verify = commands.add_parser("verify", help="recompute a bundle of evidence, and say equal or what differs")
-    verify.add_argument("bundle", type=Path, metavar="BUNDLE")
+    verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
+    verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
+    verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")
     verify.set_defaults(run=_verify)
     commands.add_parser("demo", help="a school with planted faults, watched by the real service")
     told = commands.add_parser("version", help="tell the version")
@@ -187,9 +188,10 @@ async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str
 
 
 def _verify(options: argparse.Namespace) -> int:
-    differences = bundle.verify(documents.read_bytes(options.bundle))
-    print("\n".join(differences) or "equal: judged again, the bundle gives the same result")
-    return 1 if differences else 0
+    files = [proof.File(str(path), documents.read_bytes(path)) for path in options.bundles]
+    found = proof.examine(files, options.sha256)
+    print("\n".join(found.lines))
+    return 0 if found.is_good else 1
 
 
 def _version(_options: argparse.Namespace) -> int:
