@@ -151,6 +151,33 @@ def test_a_database_that_cannot_be_opened_is_a_mistake_of_the_settings(given: st
     assert told.startswith("QOS_DATABASE_URL: a secret that is not shown was given; sqlite+aiosqlite:///FILE or ")
 
 
+def test_a_secret_given_where_its_file_is_wanted_is_not_shown() -> None:
+    [told] = problems({"QOS_CASES_TOKEN_FILE": "my-real-secret"})
+
+    assert told.startswith(
+        "QOS_CASES_TOKEN_FILE: a path that is not shown was given; a file that can be read is wanted"
+    )
+    assert "my-real-secret" not in told
+    [plain] = problems({"QOS_HOST_FILE": "no-such-file"})
+    assert plain.startswith("QOS_HOST_FILE: 'no-such-file' was given; ")
+
+
+@pytest.mark.parametrize("with_file", ["QOS_CASES_TOKEN", "QOS_CASES_TOKEN_FILE"])
+def test_the_environment_goes_before_the_file_for_a_value_and_the_file_that_holds_it(
+    tmp_path: Path, with_file: str
+) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.write_text("the-token-of-the-file", encoding="utf-8")
+    ours.write_text("the-token-of-the-environment", encoding="utf-8")
+    config = tmp_path / "qos.toml"
+    key = "cases_token_file" if with_file == "QOS_CASES_TOKEN" else "cases_token"
+    config.write_text(f'{key} = "{theirs if key.endswith("_file") else "the-token-of-the-file"}"', encoding="utf-8")
+    given = "the-token-of-the-environment" if with_file == "QOS_CASES_TOKEN" else str(ours)
+
+    assert settings.load({with_file: given}, config).cases_token == "the-token-of-the-environment"
+    assert settings.load({}, config).cases_token == "the-token-of-the-file"
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     assert problems({"QOS_AGORA_SECRET": "x"}) == ["QOS_AGORA_SECRET: is not a setting; QOS_AGORA_SECRETS is"]
 
