@@ -1,14 +1,22 @@
 """Tells what is configured and what is missing, before anything is started."""
 
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from qos_monitor import bootstrap
+from qos_monitor import bootstrap, clock
 from qos_monitor.errors import SettingsError
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
+
+_TROUBLE: tuple[type[Exception], ...] = (*storage.TROUBLE, sqlite3.Error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,14 @@ class Finding:
 
 
 async def findings(settings: Settings) -> list[Finding]:
-    """Look at every part; the database is opened, nothing is changed in it."""
-    return [*_sources(settings), *_doors(settings), *_claims(settings), _policy(settings), await _database(settings)]
+    """Look at every part, and find what `serve` would stumble over; nothing is made and nothing is changed."""
+    files = [
+        _usable("policy", lambda: bootstrap.policy_of(settings.policy_file).rule_version),
+        _usable("clock", lambda: _clock(settings.clock_file)),
+        _usable("collectors", lambda: f"{len(bootstrap.collectors_of(settings))} configured"),
+        _usable("listening", lambda: _address(settings.host)),
+    ]
+    return [*_sources(settings), *_doors(settings), *_claims(settings), *files, await _database(settings)]
 
 
 def is_ready(found: list[Finding]) -> bool:
@@ -82,22 +96,52 @@ def _claims(settings: Settings) -> list[Finding]:
     ]
 
 
-def _policy(settings: Settings) -> Finding:
+def _usable(part: str, use: Callable[[], str]) -> Finding:
     try:
-        policy = bootstrap.policy_of(settings.policy_file)
+        return Finding(part, is_ready=True, is_needed=True, words=use())
     except SettingsError as error:
-        return Finding("policy", is_ready=False, is_needed=True, words="; ".join(error.problems))
-    return Finding("policy", is_ready=True, is_needed=True, words=policy.rule_version)
+        return Finding(part, is_ready=False, is_needed=True, words="; ".join(error.problems))
+
+
+def _clock(file: Path | None) -> str:
+    clock.from_setting(file)
+    return "the machine's" if file is None else f"driven by {file}"
+
+
+def _address(host: str) -> str:
+    """Take the address with any port: that of the setting may be in use by the service itself."""
+    try:
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return host
+    except (OSError, UnicodeError) as trouble:
+        given = f"QOS_HOST: {host!r} was given; an address of this machine is wanted ({type(trouble).__name__})"
+        raise SettingsError([given]) from None
 
 
 async def _database(settings: Settings) -> Finding:
     engine = storage.create(settings.database_url)
     try:
-        async with storage.reading(engine) as conn:
-            await conn.execute(text("SELECT 1"))
-    except (SQLAlchemyError, OSError) as trouble:
-        words = f"does not answer ({type(trouble).__name__}); look at QOS_DATABASE_URL"
+        if file := storage.file_of(engine):
+            words = _embedded(file)
+        else:
+            async with storage.reading(engine) as conn:
+                await conn.execute(text("SELECT 1"))
+            words = "answers (postgresql)"
+    except _TROUBLE as trouble:
+        words = f"cannot be used ({type(trouble).__name__}); look at QOS_DATABASE_URL"
         return Finding("database", is_ready=False, is_needed=True, words=words)
     finally:
         await engine.dispose()
-    return Finding("database", is_ready=True, is_needed=True, words=f"answers ({engine.dialect.name})")
+    return Finding("database", is_ready=True, is_needed=True, words=words)
+
+
+def _embedded(file: Path) -> str:
+    """Look whether the file is a database, or could be made. Raises OSError or sqlite3.Error."""
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    with tempfile.TemporaryFile(dir=folder):  # has no name: whether we may write is told by writing alone
+        pass
+    if not file.exists():
+        return "will be made at the first start (sqlite)"
+    with file.open("r+b"), closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro&immutable=1", uri=True)) as opened:
+        opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return "answers (sqlite)"

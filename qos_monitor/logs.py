@@ -52,7 +52,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line, without a line break at its end."""
         facts = getattr(record, "facts", None)
-        line: dict[str, Value] = {"at": format_instant(self._now()), "level": record.levelname.lower()}
+        line: dict[str, Value] = {"at": _written(self._now()), "level": record.levelname.lower()}
         if facts is None:
             line |= {"event": "library", "logger": record.name, "template": str(record.msg)[:200]}
         else:
@@ -60,6 +60,14 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"error": type(record.exc_info[1]).__name__, "where": _where(record.exc_info[1])}
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+def _written(now: int) -> Value:
+    """Write the instant, or its number where a clock tells what no calendar has: a line is written in any case."""
+    try:
+        return format_instant(now)
+    except OverflowError:
+        return now
 
 
 def start(level: str, clock: Clock, stream: TextIO | None = None) -> None:

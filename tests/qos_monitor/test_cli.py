@@ -183,7 +183,7 @@ def test_check_tells_what_is_missing_and_fails(capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().out
     assert "MISSING claims, where to: set QOS_CLAIMS_URL" in told
     assert "MISSING agora webhooks: set QOS_AGORA_SECRETS to take them" in told
-    assert "ok      database: answers (sqlite)" in told
+    assert "ok      database: will be made at the first start (sqlite)" in told
 
 
 def test_check_is_content_with_one_source_and_a_signed_way_out(
@@ -204,6 +204,49 @@ def test_check_is_content_with_one_source_and_a_signed_way_out(
     assert "MISSING" not in told
     assert "off     livekit webhooks: set QOS_LIVEKIT_KEYS to take them" in told
     assert "never-shown" not in told
+
+
+def test_check_makes_nothing_and_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given(monkeypatch, {"QOS_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/deep/qos.sqlite3"})
+    cli.main(["check"])
+    assert list(tmp_path.iterdir()) == []
+
+    cli.main(["import", "roster", world(tmp_path, "{}")])
+    before = {file: file.read_bytes() for file in (tmp_path / "deep").iterdir()}
+    cli.main(["check"])
+    assert {file: file.read_bytes() for file in (tmp_path / "deep").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("QOS_DATABASE_URL", "sqlite+aiosqlite:////proc/x/y.db", "MISSING database: cannot be used"),
+        ("QOS_DATABASE_URL", "sqlite+aiosqlite:///FILE", "MISSING database: cannot be used (DatabaseError)"),
+        ("QOS_DATABASE_URL", "postgresql+asyncpg://u:p@127.0.0.1:1/x", "MISSING database: cannot be used"),
+        ("QOS_CLOCK_FILE", "FILE", "MISSING clock: QOS_CLOCK_FILE"),
+        ("QOS_HOST", "192.0.2.1", "MISSING listening: QOS_HOST: '192.0.2.1' was given"),
+        (
+            "QOS_HUNDREDMS_SECRETS",
+            "x-school:a-value-nobody-guesses,Authorization:Bearer something",
+            "ok      collectors",
+        ),
+    ],
+)
+def test_check_finds_what_the_service_would_stumble_over(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    told: str,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("" if name == "QOS_CLOCK_FILE" else "these are words" * 1000, encoding="utf-8")
+    given(monkeypatch, {name: value.replace("FILE", str(file))})
+
+    assert cli.main(["check"]) == 1
+
+    assert told in capsys.readouterr().out
 
 
 def test_check_and_serve_tell_every_mistake_of_the_settings(

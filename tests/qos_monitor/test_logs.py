@@ -34,6 +34,15 @@ def test_an_event_is_one_line_with_its_facts(stream: io.StringIO) -> None:
     ]
 
 
+@pytest.mark.parametrize("now", [2**62, -(2**62)])
+def test_a_clock_gone_wrong_does_not_spoil_the_line(now: int) -> None:
+    record = logging.LogRecord("qos_monitor", logging.INFO, __file__, 1, "read", None, None)
+
+    line = json.loads(logs.JsonLines(lambda: now).format(record))
+
+    assert line["at"] == now
+
+
 def test_an_error_is_told_by_class_and_place_never_by_its_text(stream: io.StringIO) -> None:
     try:
         int("learner u1 of row ('u1', 'secret')")
