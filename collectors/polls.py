@@ -93,7 +93,8 @@ def reconciled(seen: Iterable[Observation]) -> list[Observation]:
     """Let polled joins and leaves fill what webhooks left out, and never tell what they told a second time.
 
     Takes all observations of whole participants of a class, in any order. A polled event that a webhook told too is
-    left out, and the webhook's takes the polled session's name, so that a join of one and a leave of the other meet.
+    left out, and the webhook's takes the polled session's name, so that a join of one and a leave of the other meet;
+    so do all leaves of a session whose join did.
     Without polled events everything stays as it is.
     """
     given = list(seen)
@@ -140,12 +141,34 @@ def _person(seen: Observation) -> tuple[str, str | None, str | None]:
 
 
 def _merged(events: Sequence[Observation]) -> list[Observation]:
-    result: list[Observation] = []
-    for kind, near in _NEAR.items():
-        polled = [one for one in events if one.kind is kind and one.code == CODE]
-        told = [one for one in events if one.kind is kind and one.code != CODE]
-        pairs = twins(polled, told, near)
-        sessions = {twin: polled[place].session for place, twin in pairs.items()}
-        result += [one for place, one in enumerate(polled) if place not in pairs]
-        result += [replace(one, session=sessions.get(twin, one.session)) for twin, one in enumerate(told)]
+    """Join the polled and the told events of one person; see `reconciled`."""
+    joined, left = (_paired(events, kind) for kind in (Kind.JOINED, Kind.LEFT))
+    renamed = {told.session: polled.session for told, polled in joined.pairs}
+    still_open = {one.session for one in joined.told}
+    result = [*joined.polled, *joined.told, *left.polled]
+    result += [replace(told, session=polled.session) for told, polled in joined.pairs]
+    result += [replace(told, session=renamed.get(told.session, told.session)) for told in left.told]
+    for told, polled in left.pairs:
+        if told.session in still_open:  # it ends two: the webhooks' own session has a join that no poll shows
+            result += [told, replace(told, id=polled.id, session=polled.session)]
+        else:
+            result.append(replace(told, session=polled.session))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    pairs: Sequence[tuple[Observation, Observation]]
+    told: Sequence[Observation]
+    polled: Sequence[Observation]
+
+
+def _paired(events: Sequence[Observation], kind: Kind) -> _Paired:
+    polled = [one for one in events if one.kind is kind and one.code == CODE]
+    told = [one for one in events if one.kind is kind and one.code != CODE]
+    pairs = twins(polled, told, _NEAR[kind])
+    return _Paired(
+        [(told[twin], polled[place]) for place, twin in pairs.items()],
+        [one for twin, one in enumerate(told) if twin not in pairs.values()],
+        [one for place, one in enumerate(polled) if place not in pairs],
+    )
