@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
 from collectors.lines import observations
-from qos_monitor.reading import is_storable
+from qos_monitor.reading import unstorable
 from rules.document import Invalid, Problem
 from rules.observation import Observation
 from rules.span import MINUTE
@@ -60,6 +60,6 @@ def read(body: bytes) -> list[Observation]:
 
 def _lines(body: bytes, problems: list[Problem]) -> Iterator[Observation]:
     for path, observation in observations(body, problems):
-        if not is_storable(Sighting(observation, placed=True)):
-            problems.append(Problem(path, "holds a text too long or not plain, or an instant out of range"))
+        if key := unstorable(Sighting(observation, placed=True)):
+            problems.append(Problem(f"{path}.{key}", "is too long, holds NUL or half a character, or is out of range"))
         yield observation

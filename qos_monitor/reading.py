@@ -141,14 +141,20 @@ _INSTANT_MAX = 2**53
 
 def is_storable(sighting: Sighting) -> bool:
     """Say whether both databases take it: its texts are plain and not too long, its instants sane."""
+    return unstorable(sighting) is None
+
+
+def unstorable(sighting: Sighting) -> str | None:
+    """Name the first key whose value not both databases take: too long, with NUL or half characters, or insane."""
     seen = sighting.observation
-    texts = [(getattr(seen, name), length) for name, length in _LENGTHS.items()]
-    texts += [(sighting.thread, 300), (seen.code, 4096)]
-    texts += [(text, 200) for pair in seen.domains.items() for text in pair]
-    instants = (seen.at, seen.until or 0, seen.recorded_at or 0, sighting.order)
-    return all(is_plain(text, length) for text, length in texts) and all(
-        abs(instant) <= _INSTANT_MAX for instant in instants
-    )
+    texts = [(name, getattr(seen, name), length) for name, length in _LENGTHS.items()]
+    texts += [("thread", sighting.thread, 300), ("code", seen.code, 4096)]
+    texts += [(f"domains.{key}", text, 200) for key, value in seen.domains.items() for text in (key, value)]
+    for name, text, length in texts:
+        if not is_plain(text, length):
+            return name
+    instants = {"at": seen.at, "until": seen.until, "recorded_at": seen.recorded_at, "order": sighting.order}
+    return next((name for name, at in instants.items() if abs(at or 0) > _INSTANT_MAX), None)
 
 
 def _entries(taken: Iterable[_Read]) -> list[Entry]:

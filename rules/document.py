@@ -41,15 +41,21 @@ class Fields:
     path: str
     problems: list[Problem]
     _seen: set[str] = field(default_factory=set)
+    _is_object: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, dict):
             self.note("", f"must be an object, not {_named(self.value)}")
             self.value = {}
+            self._is_object = False
 
     def note(self, key: str, message: str) -> None:
-        """Remember a mistake at this key (or at the object itself, for an empty key)."""
-        self.problems.append(Problem(f"{self.path}.{key}".strip(".") if key else self.path, message))
+        """Remember a mistake at this key (or at the object itself, for an empty key).
+
+        What is no object has no keys either: that it is none is the one mistake.
+        """
+        if self._is_object:
+            self.problems.append(Problem(f"{self.path}.{key}".strip(".") if key else self.path, message))
 
     def take(self, key: str) -> object:
         """Fetch a raw value; a missing key is null."""

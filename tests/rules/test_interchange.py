@@ -137,7 +137,7 @@ def test_wrong_types_are_told_together() -> None:
         "enrolments[0].currency",
         "classes[0].starts_at",
         "classes[0].learner_ids",
-        *(f"classes[1]{path}" for path in ("", *(f".{key}" for key in CLASS if key != "learner_ids"))),
+        "classes[1]",
         "observations[0].at",
         "observations[0].kind",
         "observations[0].role",

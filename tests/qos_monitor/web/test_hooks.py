@@ -257,13 +257,16 @@ async def test_lines_of_observations_are_stored_as_one_delivery(door: Door) -> N
 
 
 async def test_one_wrong_line_and_nothing_is_stored_and_every_mistake_is_told(door: Door) -> None:
-    body = b"\n".join([line(), line(kind="exploded", wrong=1), b"{", line(id="x" * 301)])
+    unkept = [line(id="x" * 301), line(id="nul\0"), line(domains={"node": "x" * 201})]
+    body = b"\n".join([line(), line(kind="exploded", wrong=1), b"{", *unkept, b"[1]", b"7"])
 
     answer = await observe(door, body)
 
     assert answer.status == 422
     paths = [problem["path"] for problem in (await answer.json())["errors"]]
-    assert paths == ["line 2.kind", "line 2.wrong", "line 3", "line 4"]
+    assert paths == [
+        *("line 2.kind", "line 2.wrong", "line 3", "line 4.id", "line 5.id", "line 6.domains.node", "line 7", "line 8"),
+    ]
     assert await door.stored() == []
 
 
