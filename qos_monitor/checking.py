@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
+from collectors.agora import analytics
 from qos_monitor import bootstrap, clock
 from qos_monitor.errors import SettingsError
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
+from rules.span import HOUR
 
 _TROUBLE: tuple[type[Exception], ...] = (*storage.TROUBLE, sqlite3.Error)
 
@@ -41,7 +43,14 @@ async def findings(settings: Settings) -> list[Finding]:
         _usable("collectors", lambda: f"{len(bootstrap.collectors_of(settings))} configured"),
         _usable("listening", lambda: _address(settings.host)),
     ]
-    return [*_sources(settings), *_doors(settings), *_claims(settings), *files, await _database(settings)]
+    return [
+        *_sources(settings),
+        _statistics(settings),
+        *_doors(settings),
+        *_claims(settings),
+        *files,
+        await _database(settings),
+    ]
 
 
 def is_ready(found: list[Finding]) -> bool:
@@ -67,6 +76,20 @@ def _sources(settings: Settings) -> list[Finding]:
         Finding(part, is_set, not has_any, "taken" if is_set else f"set {name} to take them")
         for part, (is_set, name) in given.items()
     ]
+
+
+def _statistics(settings: Settings) -> Finding:
+    plan = analytics.PLANS[settings.agora_plan]
+    if settings.agora_rest_key is None:
+        words = "set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to fetch them"
+    elif plan is None:
+        words = f"the {settings.agora_plan} plan has none; set QOS_AGORA_PLAN to what you pay for"
+    else:
+        words = (
+            f"fetched after each class; the {settings.agora_plan} plan keeps them for {plan.limits.kept_ms // HOUR} h"
+        )
+    is_ready = settings.agora_rest_key is not None and plan is not None
+    return Finding("agora statistics", is_ready, is_needed=False, words=words)
 
 
 def _doors(settings: Settings) -> list[Finding]:

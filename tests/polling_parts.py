@@ -59,6 +59,8 @@ class Polling:
     url: str
     told: Told = field(default_factory=Told)
     key: tuple[str, str] = KEY
+    timeout_s: float = 5.0
+    client: StatisticsClient = field(init=False)
     poller: Poller = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,8 +70,8 @@ class Polling:
         """Forget all that is not in the database."""
         statistics = analytics.statistics(APP_ID, "standard")
         assert statistics is not None
-        client = StatisticsClient(self.session, self.url, self.key, timeout_s=0.5)
-        self.poller = Poller(self.engine, self.clock, statistics, client, self.told.counts())
+        self.client = StatisticsClient(self.session, self.url, self.key, timeout_s=self.timeout_s)
+        self.poller = Poller(self.engine, self.clock, statistics, self.client, self.told.counts())
 
     async def run(self, seconds: int = 30) -> None:
         """Let so many seconds pass, with every step that can be done in each."""

@@ -30,7 +30,8 @@ CLAIM: int = 2 * MINUTE
 """A poll taken up is due again after this if we die before it is done."""
 
 LOOKS_BACK: int = 30 * DAY
-"""Older classes are not planned; those between this and what the provider keeps are lost, and said to be."""
+"""Older classes are not planned; those between this and what the provider keeps are lost, and said to be, unless they
+were over before polling began."""
 
 _REQUESTS_MAX = 1_000_000  # in one day; a cursor holds the day and the count in one number
 
@@ -48,7 +49,11 @@ class Task:
 
 
 async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> None:
-    """Make a row for every class that has begun and has none, due when its data should be there."""
+    """Make a row for every class that has begun and has none, due when its data should be there.
+
+    What was already gone when this was first asked for is nobody's loss, and is not planned.
+    """
+    since = await _since(conn, statistics, now)
     columns = ("provider", "class_id", "state", "due_at", "attempts", "progress")
     due_at = classes.c.ends_at + statistics.limits.delay_ms
     chosen = select(
@@ -59,10 +64,19 @@ async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> N
         classes.c.window >= window_of(now - LOOKS_BACK),
         classes.c.window <= window_of(now),
         classes.c.starts_at <= now,
+        classes.c.ends_at >= since,
         or_(classes.c.cancelled_at.is_(None), classes.c.cancelled_at >= classes.c.starts_at),
         ~exists().where(polls.c.provider == statistics.provider, polls.c.class_id == classes.c.id),
     )
     await conn.execute(insert(conn.dialect.name, polls).from_select(columns, chosen).on_conflict_do_nothing())
+
+
+async def _since(conn: AsyncConnection, statistics: Statistics, now: Instant) -> Instant:
+    """Tell the end of the oldest class whose data was there when polling began, and keep it for ever."""
+    name = f"polled since:{statistics.provider}"
+    first = insert(conn.dialect.name, cursors).on_conflict_do_nothing(index_elements=["name"])
+    await conn.execute(first, {"name": name, "value": now - statistics.limits.kept_ms})
+    return int((await conn.execute(select(cursors.c.value).where(cursors.c.name == name))).scalar_one())
 
 
 async def take(conn: AsyncConnection, provider: str, state: str, now: Instant) -> Task | None:

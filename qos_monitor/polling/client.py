@@ -1,5 +1,6 @@
 """The one way to ask a provider over HTTP: with an end to every wait, and to every answer."""
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -38,9 +39,27 @@ class StatisticsClient:
         self._url = URL(url)
         self._headers = {"Authorization": basic(*key)}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._asking: asyncio.Task[Answer] | None = None
+        self._is_over = False
 
     async def ask(self, request: Request, now: Instant) -> Answer:
         """GET what is asked; never raises for what the other side or the way to it does."""
+        if self._is_over:
+            return Answer(NO_ANSWER, b"")
+        self._asking = asyncio.create_task(self._get(request, now))
+        try:
+            await asyncio.wait({self._asking})
+        finally:
+            self._asking.cancel()  # does nothing where it has ended
+        return Answer(NO_ANSWER, b"") if self._asking.cancelled() else self._asking.result()
+
+    async def hang_up(self) -> None:
+        """Wait for no answer any more: what is being asked has none."""
+        self._is_over = True
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _get(self, request: Request, now: Instant) -> Answer:
         url = self._url.with_path(self._url.path.rstrip("/") + request.path).with_query(request.params)
         try:
             async with self._session.get(

@@ -33,4 +33,4 @@ def jobs(
         return []
     client = StatisticsClient(session, settings.agora_rest_url, key)
     counts = Counts(telemetry.poll_asked, telemetry.poll_lost, telemetry.poll_compared)
-    return [Job("poll", Poller(engine, clock, statistics, client, counts).step)]
+    return [Job("poll", Poller(engine, clock, statistics, client, counts).step, stop=client.hang_up)]

@@ -177,6 +177,8 @@ async def test_a_provider_that_does_not_answer_in_time_is_left(polling: Polling)
         return web.Response()
 
     polling.fake.misdeeds.append(silent)
+    polling.timeout_s = 0.2
+    polling.restart()
     await polling.poller.step()
     over.set()
 
@@ -232,6 +234,8 @@ async def test_how_much_of_the_day_is_spent_outlives_a_restart(polling: Polling)
 async def test_what_is_asked_too_late_is_lost_for_ever_and_said_so(
     polling: Polling, caplog: pytest.LogCaptureFixture
 ) -> None:
+    polling.clock.at = MONDAY
+    await polling.poller.step()
     polling.clock.at = END + DAY
     await polling.run()
 
@@ -240,6 +244,36 @@ async def test_what_is_asked_too_late_is_lost_for_ever_and_said_so(
     assert polling.told.lost == 1
     [line] = [record for record in caplog.records if record.message == "statistics_lost"]
     assert line.__dict__["facts"] == {"provider": "agora", "late_h": 24.0}
+
+
+async def test_what_was_gone_before_polling_began_is_nobodys_loss(polling: Polling) -> None:
+    polling.clock.at = END + DAY + 1
+    await polling.run()
+
+    assert polling.fake.asked == []
+    assert polling.told.lost == 0
+
+
+async def test_told_to_stop_it_hangs_up_and_asks_again_after_the_next_start(polling: Polling) -> None:
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await over.wait()
+        return web.Response()
+
+    polling.fake.misdeeds.append(silent)
+    step = asyncio.create_task(polling.poller.step())
+    await asked.wait()
+    await polling.client.hang_up()
+    await step
+    over.set()
+    assert (await polling.row())[:2] == ("waiting", 1)
+
+    polling.clock.at += BACKOFF_FIRST
+    polling.restart()
+    await polling.run()
+    assert (await polling.row())[:2] == ("fetched", 0)
 
 
 async def test_what_the_provider_says_it_no_longer_has_is_lost(polling: Polling) -> None:

@@ -12,7 +12,7 @@ from running import running
 from service_parts import SetClock
 
 from collectors.agora.stats import AUDIO_FREEZE, AgoraStats
-from qos_monitor import clock, settings
+from qos_monitor import checking, clock, settings
 from qos_monitor.errors import SettingsError
 from qos_monitor.polling import jobs
 from rules.span import MINUTE, format_instant
@@ -75,6 +75,25 @@ def test_with_a_key_the_answers_can_be_read() -> None:
     assert loaded.agora_rest_key == KEY
     assert loaded.agora_plan == "premium"
     assert [type(reader) for reader in jobs.readers(loaded).values()] == [AgoraStats]
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "off     agora statistics: set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to fetch them"),
+        (ENVIRON, "ok      agora statistics: fetched after each class; the standard plan keeps them for 24 h"),
+        (
+            {**ENVIRON, "QOS_AGORA_PLAN": "starter"},
+            "off     agora statistics: the starter plan has none; set QOS_AGORA_PLAN to what you pay for",
+        ),
+    ],
+)
+async def test_check_says_what_the_plan_keeps(tmp_path: Path, environ: dict[str, str], words: str) -> None:
+    database = {"QOS_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3"}
+
+    found = await checking.findings(settings.load({**database, **environ}))
+
+    assert words in [str(finding) for finding in found]
 
 
 @pytest.mark.parametrize(
