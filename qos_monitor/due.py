@@ -39,7 +39,9 @@ async def touch_windows(conn: AsyncConnection, due: Iterable[tuple[int, Instant]
         return
     statement = insert(conn.dialect.name, windows)
     new = statement.excluded.due_at
-    is_later = windows.c.due_at.is_(None) | (windows.c.due_at > new)
+    # In somebody's hand it is due when their lease ends, which says nothing: only a touch does.
+    is_in_hand = windows.c.due_at == windows.c.lease_until
+    is_later = windows.c.due_at.is_(None) | (windows.c.due_at > new) | is_in_hand
     await conn.execute(
         statement.on_conflict_do_update(
             index_elements=["window"], set_={"due_at": case((is_later, new), else_=windows.c.due_at)}

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import due, folding, verdict_book, window_book
+from qos_monitor import due, folding, logs, verdict_book, window_book
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
 from rules.deadline import WorkingDay
@@ -128,7 +128,12 @@ async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle)
         for one in folded:
             if (await conn.execute(select(_has_window_due(one.life.learner_id, now)))).scalar():
                 continue  # evidence came while we folded: the claim runs out, and it is folded with it
-            await folding.store(conn, one, now, settle)
+            try:
+                async with conn.begin_nested():
+                    await folding.store(conn, one, now, settle)
+            except Exception as error:  # noqa: BLE001 - what is wrong with one learner must not stop the others
+                logs.failure("learner_failed", error)
+                continue
             await _release_learner(conn, one.life.learner_id, now, one.next_at)
     return len(ids)
 

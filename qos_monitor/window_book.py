@@ -23,12 +23,14 @@ from qos_monitor.storage.tables import (
 )
 from rules.judge import as_known, class_inputs
 from rules.observation import Kind, Observation
-from rules.past import Tally, absence_share
+from rules.past import Past, Tally, absence_share
 from rules.policy import Policy
 from rules.span import DAY, HOUR, MINUTE, Instant, Span
 from rules.statistics import NOBODY, Count, State, usual_share
 from rules.window import EXPECTED, ClassInputs, EnrolmentOf, Usual
 from rules.world import Enrolment, ScheduledClass, World, enrolment_finder
+
+_NAMES_MAX = 200  # in one OR: SQLite takes a tree of a thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +169,16 @@ async def tally(
     if not changed:
         return set()
     later = await _judged_later(conn, number, policy)
-    before = await _shares(conn, changed, later, policy)
+    looked_back = await _around(conn, number, changed, later, policy)
     await conn.execute(delete(window_domains).where(window_domains.c.window == number))
     rows = [
-        {
-            "window": number,
-            "domain": name,
-            "voters": one.count.voters,
-            "lost": one.count.lost,
-            "state": one.state.value,
-        }
+        {"window": number, "domain": name, "voters": one.count.voters, "lost": one.count.lost, "state": one.state.value}
         for name, one in sorted(tallies.items())
     ]
     if rows:
         await conn.execute(upsert(conn.dialect.name, window_domains), rows)
-    after = await _shares(conn, changed, later, policy)
+    before = _shares(looked_back | {number: old}, changed, later, policy)
+    after = _shares(looked_back | {number: tallies}, changed, later, policy)
     await due.touch_windows(conn, ((window, now) for window in later if before[window] != after[window]))
     restated = {name for name in changed if _state(old.get(name)) is not _state(tallies.get(name))}
     return await _concerned(conn, restated)
@@ -198,33 +195,44 @@ async def _judged_later(conn: AsyncConnection, number: int, policy: Policy) -> S
     return (await conn.execute(statement)).scalars().all()
 
 
-async def _shares(
-    conn: AsyncConnection, names: Iterable[str], later: Sequence[int], policy: Policy
-) -> dict[int, tuple[object, ...]]:
-    """Compute the usual share of each of these domains before each of these windows."""
+async def _around(
+    conn: AsyncConnection, number: int, names: Iterable[str], later: Sequence[int], policy: Policy
+) -> dict[int, dict[str, Tally]]:
+    """Read what was tallied of these domains in the windows that the later ones look back on, this one left out."""
+    found: dict[int, dict[str, Tally]] = {}
     if not later:
-        return {}
-    terms, reach = policy.attribution, _history(policy)
-    span = (window_domains.c.window >= min(later) - reach) & (window_domains.c.window < max(later))
-    counts: dict[str, list[tuple[int, Count]]] = {name: [] for name in names}
-    for some in chunks(counts):
-        statement = select(window_domains).where(
-            span, window_domains.c.domain.in_(some), window_domains.c.state != State.FAULTY.value
+        return found
+    is_near = (window_domains.c.window >= min(later) - _history(policy)) & (window_domains.c.window < max(later))
+    for some in chunks(sorted(names)):
+        statement = select(window_domains).where(is_near, window_domains.c.domain.in_(some))
+        for row in await conn.execute(statement.where(window_domains.c.window != number)):
+            found.setdefault(row.window, {})[row.domain] = Tally(Count(row.voters, row.lost), State(row.state))
+    return found
+
+
+def _shares(
+    tallied: Mapping[int, Mapping[str, Tally]], names: Iterable[str], later: Sequence[int], policy: Policy
+) -> dict[int, tuple[object, ...]]:
+    """Compute the usual share of each of these domains before each of the later windows."""
+    past = Past(policy)
+    for window, tallies in sorted(tallied.items()):
+        past.add(window * WINDOW, tallies)
+    ordered = sorted(names)
+    return {
+        window: tuple(
+            past.usual_absence(name, window * WINDOW) if name == EXPECTED else past.usual(name, window * WINDOW)
+            for name in ordered
         )
-        for row in await conn.execute(statement):
-            counts[row.domain].append((row.window, Count(row.voters, row.lost)))
-
-    def share(name: str, window: int) -> object:
-        told = (count for at, count in counts[name] if window - reach <= at < window)
-        past = sum(told, NOBODY)
-        return absence_share(past, terms) if name == EXPECTED else usual_share(past, terms)
-
-    return {window: tuple(share(name, window) for name in sorted(counts)) for window in later}
+        for window in later
+    }
 
 
 async def _concerned(conn: AsyncConnection, names: set[str]) -> set[str]:
     """Name the learners whose outages stand on one of these domains."""
     if not names:
         return set()
-    is_named = or_(*(outages.c.domains.contains(f"|{name}|", autoescape=True) for name in sorted(names)))
-    return set((await conn.execute(select(outages.c.learner_id).where(is_named))).scalars().all())
+    found: set[str] = set()
+    for some in chunks(sorted(names), _NAMES_MAX):
+        is_named = or_(*(outages.c.domains.contains(f"|{name}|", autoescape=True) for name in some))
+        found.update((await conn.execute(select(outages.c.learner_id).where(is_named))).scalars())
+    return found

@@ -66,6 +66,7 @@ class Ballot:
         self.counts: dict[str, Count] = {}
         self._lost_anywhere: dict[str, int] = {}
         self._everybody = NOBODY
+        self._reduced_by: dict[str, dict[str, Count]] = {}
         for vote in votes.values():
             lost_any = any(vote.values())
             self._everybody += Count(1, lost_any)
@@ -87,7 +88,7 @@ class Ballot:
         mine = [name for name in sorted({LOGIN, *used}) if dimension_of(name) in COHORT_DIMENSIONS]
         complements = {name: self._complement(name, own) for name in mine}
         found = faulty_among(counts, usual, terms)
-        reduced = {name: self._reduced(name, left_out) for name in mine if is_access(name) and name in found}
+        reduced = {name: self._reduced(name) for name in mine if is_access(name) and name in found}
         return Cohort(counts, usual, complements, reduced, expected)
 
     def _complement(self, name: str, own: Vote) -> Count:
@@ -95,14 +96,16 @@ class Ballot:
         others = self._everybody - users
         return others - Count(1, any(own.values())) if own and name not in own else others
 
-    def _reduced(self, network: str, left_out: str | None) -> dict[str, Count]:
-        counts: dict[str, Count] = {}
-        for voter, vote in self.votes.items():
-            if voter == left_out or network in vote:
-                continue
-            for name, lost in vote.items():
-                counts[name] = counts.get(name, NOBODY) + Count(1, lost)
-        return counts
+    def _reduced(self, network: str) -> dict[str, Count]:
+        """Count those who did not use this network: whoever is left out because they did is not among them anyway."""
+        if network not in self._reduced_by:
+            counts: dict[str, Count] = {}
+            for vote in self.votes.values():
+                if network not in vote:
+                    for name, lost in vote.items():
+                        counts[name] = counts.get(name, NOBODY) + Count(1, lost)
+            self._reduced_by[network] = counts
+        return self._reduced_by[network]
 
 
 def cast(votes: dict[str, dict[str, bool]], learner_id: str, used: Iterable[str], *, lost_half: bool) -> None:
@@ -128,8 +131,12 @@ class Seen:
 
 def attribute(seen: Seen, room: Count, cohort: Cohort, terms: AttributionTerms) -> Answer:
     """Answer for one (learner, class) with lost or impaired time: the first rule that applies."""
-    answer = _by_room(seen, room, terms) or _by_teacher(seen, terms) or _by_cohort(seen, cohort, terms)
-    return answer or _by_last_mile(seen, cohort, terms) or Undetermined(_unsettled(cohort, seen))
+    answer = _by_room(seen, room, terms) or _by_teacher(seen, terms)
+    if answer is not None:
+        return answer
+    findings = _Findings(cohort, terms)
+    answer = _by_cohort(seen, findings) or _by_last_mile(seen, findings)
+    return answer or Undetermined(_unsettled(cohort, seen))
 
 
 def login_fault(cohort: Cohort, terms: AttributionTerms) -> str | None:
@@ -196,8 +203,8 @@ class _Findings:
         )
 
 
-def _by_cohort(seen: Seen, cohort: Cohort, terms: AttributionTerms) -> Answer | None:
-    findings = _Findings(cohort, terms)
+def _by_cohort(seen: Seen, findings: _Findings) -> Answer | None:
+    cohort = findings.cohort
     mine = findings.faulty & {LOGIN, *seen.used}
     if not mine:
         return None
@@ -206,7 +213,7 @@ def _by_cohort(seen: Seen, cohort: Cohort, terms: AttributionTerms) -> Answer | 
     if not is_access(chosen):
         return Platform(chosen, findings.told(chosen))
     without = Cohort(cohort.reduced.get(chosen, {}), cohort.usual, {}, {}, cohort.expected)
-    remaining = _Findings(without, terms)
+    remaining = _Findings(without, findings.terms)
     still = [name for name in remaining.faulty & mine if not is_access(name)]
     if still:
         narrowest = remaining.narrowest(still)
@@ -214,12 +221,12 @@ def _by_cohort(seen: Seen, cohort: Cohort, terms: AttributionTerms) -> Answer | 
     return LearnersSide(chosen, f"{findings.told(chosen)} It is the carrier, not the platform.")
 
 
-def _by_last_mile(seen: Seen, cohort: Cohort, terms: AttributionTerms) -> Answer | None:
+def _by_last_mile(seen: Seen, findings: _Findings) -> Answer | None:
+    cohort, terms = findings.cohort, findings.terms
     if not _shows_last_mile(seen, terms):
         return None
-    faulty = _Findings(cohort, terms).faulty
     platform = [name for name in sorted({LOGIN, *seen.used}) if not is_access(name)]
-    if any(name in faulty for name in platform):
+    if any(name in findings.faulty for name in platform):
         return None
     for name in platform:
         count = cohort.counts.get(name, NOBODY)

@@ -61,10 +61,6 @@ class ClassRecord:
     recoveries: tuple[Span, ...]
     used: tuple[str, ...]
 
-    def listed_at(self, policy: Policy) -> Instant:
-        """The instant from which the verdict may be listed, provisionally."""
-        return self.ends_at + policy.time.provisional_after_min * MINUTE
-
     def firm_at(self, policy: Policy) -> Instant:
         """The instant from which the verdict is firm."""
         return self.ends_at + policy.time.firm_after_h * HOUR
@@ -212,7 +208,7 @@ def _read_anchor(fields: Fields) -> Anchor:
         id=fields.text("id"),
         kind=fields.choice("kind", str, (CLASS, ATTEMPT)),
         domain=fields.text("domain"),
-        grade=fields.choice("grade", str, "ABC"),
+        grade=fields.choice("grade", str, ("A", "B", "C")),
     )
     fields.close()
     return anchor

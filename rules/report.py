@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from rules.judge import Judgement
+from rules.money import written
 from rules.outage import Outage
 from rules.record import ClassRecord
 from rules.remedy import Case
 from rules.span import HOUR, MINUTE, Instant, Span, format_instant
 
 _WIDTH = 48  # cells of a time line
-
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "JOD": 3, "OMR": 3, "TND": 3}
-"""Minor digits of the currencies that have not two (ISO 4217); for display only."""
 
 _WORDS = {
     "owed": "OWED",
@@ -25,14 +23,6 @@ _WORDS = {
 def text(judgement: Judgement, zone: tzinfo = UTC) -> str:
     """Write the whole report, local times in ``zone``; the zone changes nothing but how times are written."""
     return "\n".join(_Report(judgement, zone).lines()) + "\n"
-
-
-def money(minor: int, currency: str) -> str:
-    """Write an amount of minor units as people read it, e.g. ``CNY 2 800.00``."""
-    digits = _EXPONENTS.get(currency, 2)
-    whole, rest = divmod(minor, 10**digits)
-    grouped = f"{whole:,}".replace(",", " ")
-    return f"{currency} {grouped}" + (f".{rest:0{digits}d}" if digits else "")
 
 
 class _Report:
@@ -93,7 +83,9 @@ class _Report:
 
     def _case(self, case: Case) -> Iterator[str]:
         amount = (
-            "" if case.amount_minor is None or case.currency is None else f" {money(case.amount_minor, case.currency)}"
+            ""
+            if case.amount_minor is None or case.currency is None
+            else f" {written(case.amount_minor, case.currency)}"
         )
         tier = f" {case.tier}" if case.tier else ""
         due = f", due {case.due_target}, at the latest {case.due_limit}" if case.due_target else ""
@@ -112,7 +104,7 @@ class _Report:
                 sums[case.currency] = sums.get(case.currency, 0) + case.amount_minor
         kinds = {kind: sum(case.kind == kind for case in self.judgement.cases) for kind in _KINDS}
         told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        paid = ", ".join(money(minor, currency) for currency, minor in sorted(sums.items())) or "none"
+        paid = ", ".join(written(minor, currency) for currency, minor in sorted(sums.items())) or "none"
         judged, joined = len(self.judgement.records), len(self.judgement.outages)
         yield f"In all: {judged} verdicts, {joined} outages; {told}; refunds {paid}."
 

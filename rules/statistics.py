@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 from rules.policy import AttributionTerms
 
@@ -44,6 +45,7 @@ def usual_share(history: Count, terms: AttributionTerms) -> Fraction:
     return min(max(history.share, terms.usual_floor), terms.usual_cap)
 
 
+@lru_cache(maxsize=65_536)  # without the judged learner most domains of a window have the counts they had for the last
 def upper_tail(voters: int, lost: int, usual: float) -> float:
     """Give the exact one-sided binomial tail: the chance of ``lost`` or more of ``voters`` at share ``usual``."""
     if lost <= 0:

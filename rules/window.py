@@ -11,7 +11,7 @@ from rules.past import Tally
 from rules.policy import Policy
 from rules.record import ClassRecord, record
 from rules.slots import SlotStates, states, teacher_out
-from rules.span import DAY, MINUTE, Instant
+from rules.span import MINUTE, Instant
 from rules.statistics import NOBODY, Count, State, faulty_among, is_faulty_alone, is_healthy
 from rules.verdict import Outcome, divide, find
 from rules.world import Enrolment, ScheduledClass
@@ -70,11 +70,6 @@ def window_of(at: Instant, policy: Policy) -> Instant:
     """Give the start of the window, aligned to the epoch, that holds an instant."""
     length = policy.attribution.window_min * MINUTE
     return at - at % length
-
-
-def history_start(window: Instant, policy: Policy) -> Instant:
-    """Give the first instant of the past a window is compared with."""
-    return window - policy.attribution.history_days * DAY
 
 
 def judge_window(

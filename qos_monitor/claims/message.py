@@ -13,6 +13,7 @@ from qos_monitor.claims import words
 from qos_monitor.claims.entitlement import Demand
 from qos_monitor.claims.ledger import CaseRow, canonical
 from qos_monitor.claims.lifecycle import ClaimKind
+from rules.money import written
 from rules.policy import Policy
 from rules.span import SECOND, Instant, Span, format_instant, parse_instant
 
@@ -116,12 +117,12 @@ def _local(instant: str, zone: ZoneInfo) -> str:
 def _money(demand: Demand) -> str | None:
     if demand.amount_minor is None or demand.currency is None:
         return None
-    return words.money(demand.amount_minor, demand.currency)
+    return written(demand.amount_minor, demand.currency)
 
 
 def _claimed_before(demand: Demand) -> str | None:
     before = demand.terms.get("claimed_before_minor")
-    return words.money(before, demand.currency) if isinstance(before, int) and demand.currency else None
+    return written(before, demand.currency) if isinstance(before, int) and demand.currency else None
 
 
 def _evidence(sha256: str | None, public_url: str) -> dict[str, str] | None:

@@ -5,16 +5,6 @@ from dataclasses import dataclass
 from qos_monitor.claims.lifecycle import ClaimKind
 from rules.remedy import COMPENSATION, REVIEW
 
-_EXPONENTS: dict[str, int] = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0
-    ),
-    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(("CLF", "UYW"), 4),
-}
-"""Currencies whose minor unit is not a hundredth (ISO 4217, read 2026-11); only for writing an amount out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -28,13 +18,6 @@ class Said:
     span: tuple[str, str] | None
     span_s: int
     why: str
-
-
-def money(minor: int, currency: str) -> str:
-    """Write an amount for people: ``CNY 2800.00``, ``JPY 42359``."""
-    exponent = _EXPONENTS.get(currency, 2)
-    whole, rest = divmod(minor, 10**exponent)
-    return f"{currency} {whole}.{rest:0{exponent}d}" if exponent else f"{currency} {whole}"
 
 
 _TIERS_EN = {

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -197,10 +198,11 @@ Index(
     verdicts.c.learner_id,
     verdicts.c.class_id,
     unique=True,
-    sqlite_where=verdicts.c.current,
+    sqlite_where=text("current = 1"),  # as SQLAlchemy asks: SQLite knows an index by the very words
     postgresql_where=verdicts.c.current,
 )
 Index("ix_verdicts_window", verdicts.c.window)
+Index("ix_verdicts_class_id", verdicts.c.class_id)
 
 learners = Table(
     "learners",

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors.contract import Sighting
-from qos_monitor import judging, observing, roster
+from qos_monitor import due, judging, observing, roster
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries, learners, outages, verdicts, windows
@@ -26,7 +26,7 @@ from rules.judge import Judgement, judge, judge_learner
 from rules.observation import Observation
 from rules.outage import Outage
 from rules.remedy import Case
-from rules.span import HOUR, Instant
+from rules.span import HOUR, MINUTE, Instant
 from rules.world import World
 
 POLICY = policies.default()
@@ -199,6 +199,56 @@ async def test_judging_waits_while_a_delivery_is_unread_for_long(engine: AsyncEn
     lags = {(name, later): await judging.has_backlog(engine, [name], FIRM + later) for name, later in asked}
 
     assert {key for key, is_behind in lags.items() if is_behind} == {("agora", judging.UNREAD_MAX + 1)}
+
+
+async def test_one_learner_whose_filing_fails_holds_up_nobody(engine: AsyncEngine) -> None:
+    filed = Filed()
+    both = lesson("mon", "Mon 19:00", "broken", "u1")
+    await enrol(engine, school([both]))
+    await tell(engine, kept_out(both, "broken") + kept_out(both, "u1"), FIRM)
+
+    async def settle(
+        conn: AsyncConnection,
+        learner_id: str,
+        cases: Sequence[Case],
+        outages: Sequence[Outage],
+        dossier: Dossier,
+        now: Instant,
+    ) -> None:
+        if learner_id == "broken":
+            raise RuntimeError("a bug in filing")
+        await filed.settle(conn, learner_id, cases, outages, dossier, now)
+
+    while await judging.judge_due(engine, POLICY, on_weekdays, FIRM, settle):
+        pass
+
+    async with storage.reading(engine) as conn:
+        again = {one.id: one.look_again_at for one in await conn.execute(select(learners))}
+        joined = (await conn.execute(select(outages.c.learner_id))).scalars().all()
+    assert list(filed.by_learner) == ["u1"]
+    assert joined == ["u1"]
+    assert again["broken"] == FIRM + judging.CLAIM
+
+
+async def test_a_touch_while_a_window_is_in_hand_is_not_lost_however_late_it_is_due(engine: AsyncEngine) -> None:
+    await enrol(engine, school([MONDAY]))
+    held = MONDAY.ends_at + 10 * MINUTE
+    async with storage.writing(engine) as conn:
+        await conn.execute(windows.update().values(due_at=held, lease_until=held))
+        await due.touch_classes(conn, [MONDAY.id], MONDAY.starts_at)
+
+    async with storage.reading(engine) as conn:
+        assert (await conn.execute(select(windows.c.due_at))).scalars().all() == [MONDAY.ends_at + 15 * MINUTE]
+
+
+async def test_the_verdicts_of_learners_are_found_by_an_index(embedded: AsyncEngine) -> None:
+    statement = select(verdicts.c.body).where(verdicts.c.current, verdicts.c.learner_id.in_(["u1", "u2"]))
+    words = statement.compile(dialect=embedded.dialect, compile_kwargs={"literal_binds": True}).string
+
+    async with storage.reading(embedded) as conn:
+        plan = (await conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}")).all()
+
+    assert "uq_verdicts_current" in str(plan)
 
 
 async def test_late_evidence_supersedes_a_verdict_and_keeps_the_one_before(engine: AsyncEngine) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from rules_school import POLICY, enrolment
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor.claims import words
 from qos_monitor.claims.entitlement import Demand
 from qos_monitor.claims.ledger import CaseRow, canonical
 from qos_monitor.claims.lifecycle import ClaimKind
 from qos_monitor.claims.message import BYTES_MAX, Claim, compose, schema, shape_problems
+from rules.money import written
 from rules.span import HOUR
 
 VALIDATOR = jsonschema.Draft202012Validator(
@@ -164,7 +164,7 @@ async def test_any_words_and_ids_make_a_message_of_the_published_shape(
     ],
 )
 def test_an_amount_is_written_with_the_exponent_of_its_currency(minor: int, currency: str, text: str) -> None:
-    assert words.money(minor, currency) == text
+    assert written(minor, currency) == text
 
 
 async def test_a_yen_amount_is_sent_as_whole_yen(court: Court) -> None:

@@ -196,12 +196,13 @@ def _what_was_judged() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_verdicts"),
     )
     op.create_index("ix_verdicts_window", "verdicts", ["window"])
+    op.create_index("ix_verdicts_class_id", "verdicts", ["class_id"])
     op.create_index(
         "uq_verdicts_current",
         "verdicts",
         ["learner_id", "class_id"],
         unique=True,
-        sqlite_where=sa.text("current"),
+        sqlite_where=sa.text("current = 1"),
         postgresql_where=sa.text("current"),
     )
 
