@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -11,6 +12,7 @@ from sqlalchemy import JSON, ColumnElement, Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import clock, telemetry
+from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.storage.engine import reading
 from qos_monitor.storage.tables import (
     WAITING,
@@ -23,9 +25,14 @@ from qos_monitor.storage.tables import (
     verdicts,
     windows,
 )
+from rules.remedy import COMPENSATION, REFUND, REVIEW
 from rules.span import HOUR, MINUTE, SECOND, Instant
+from rules.verdict import Verdict
 
-Samples = dict[telemetry.Metric, list[tuple[tuple[str, ...], float]]]
+Counted = list[tuple[tuple[str, ...], float]]
+Samples = dict[telemetry.Metric, Counted]
+
+_CASE_KINDS = (REFUND, COMPENSATION, REVIEW)
 
 _REST_S = 1.0  # at most one read in so many seconds
 _REST_FACTOR = 20  # and never more than a twentieth of the time spent reading
@@ -92,8 +99,8 @@ async def _read(conn: AsyncConnection, now: Instant) -> Samples:
         telemetry.OPEN_OUTAGES: await _open_outages(conn, now),
         telemetry.LIABILITY: await _liability(conn),
         telemetry.VERDICTS: await _verdicts(conn),
-        telemetry.CASES: await _counted(conn, cases.c.kind, cases.c.state),
-        telemetry.CLAIMS: await _counted(conn, claims.c.kind, claims.c.state),
+        telemetry.CASES: _filled(await _counted(conn, cases.c.kind, cases.c.state), _CASE_KINDS, CaseState),
+        telemetry.CLAIMS: _filled(await _counted(conn, claims.c.kind, claims.c.state), ClaimKind, ClaimState),
         telemetry.OWED_MINUTES: [((), owed)],
         telemetry.DELIVERED_MINUTES: [((), delivered)],
     }
@@ -108,19 +115,26 @@ def _age_s(now: Instant, since: Instant | None) -> float:
     return 0.0 if since is None else max(now - since, 0) / SECOND
 
 
-async def _counted(conn: AsyncConnection, *columns: ColumnElement[str]) -> list[tuple[tuple[str, ...], float]]:
+def _filled(counted: Counted, *labels: Iterable[str]) -> Counted:
+    """Add a 0 for what there is none of: an alert that waits for a series to appear never sees it rise."""
+    zeros = {tuple(map(str, values)): 0.0 for values in product(*labels)}
+    return sorted((zeros | dict(counted)).items())
+
+
+async def _counted(conn: AsyncConnection, *columns: ColumnElement[str]) -> Counted:
     rows = await conn.execute(select(*columns, func.count()).group_by(*columns).order_by(*columns))
     return [(tuple(row[:-1]), float(row[-1])) for row in rows]
 
 
-async def _verdicts(conn: AsyncConnection) -> list[tuple[tuple[str, ...], float]]:
+async def _verdicts(conn: AsyncConnection) -> Counted:
     columns = (verdicts.c.verdict, verdicts.c.firm)
     statement = select(*columns, func.count()).where(verdicts.c.current).group_by(*columns).order_by(*columns)
     rows = await conn.execute(statement)
-    return [((verdict, "yes" if firm else "no"), float(count)) for verdict, firm, count in rows]
+    counted: Counted = [((verdict, "yes" if firm else "no"), float(count)) for verdict, firm, count in rows]
+    return _filled(counted, Verdict, ("yes", "no"))
 
 
-async def _open_outages(conn: AsyncConnection, now: Instant) -> list[tuple[tuple[str, ...], float]]:
+async def _open_outages(conn: AsyncConnection, now: Instant) -> Counted:
     """Count learners by the age of their oldest outage that is not settled yet."""
     oldest = select(func.min(outages.c.starts_at)).where(outages.c.answer == "not_yet").group_by(outages.c.learner_id)
     counts: Counter[str] = Counter()
@@ -133,7 +147,7 @@ def _bucket(age_h: float) -> str:
     return next(name for name, bound in telemetry.AGE_BUCKETS_H if age_h < bound)
 
 
-async def _liability(conn: AsyncConnection) -> list[tuple[tuple[str, ...], float]]:
+async def _liability(conn: AsyncConnection) -> Counted:
     currency = outages.c.projected_currency
     statement = (
         select(currency, func.sum(outages.c.projected_minor))

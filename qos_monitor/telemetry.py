@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -14,7 +14,15 @@ from qos_monitor.reading import Report
 from rules.observation import Fault, Kind, Observation
 from rules.span import SECOND
 
-DELIVERY_RESULTS: tuple[str, ...] = ("accepted", "refused", "too_large", "overloaded", "failed", "broken_off")
+DELIVERY_RESULTS: tuple[str, ...] = (
+    "accepted",
+    "refused",
+    "too_large",
+    "invalid",
+    "overloaded",
+    "failed",
+    "broken_off",
+)
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
 JOBS: tuple[str, ...] = ("read", "judge", "review", "relay", "reconcile", "poll")
 CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
@@ -89,7 +97,7 @@ OUTBOX_DEPTH = _gauge("qos_outbox_claims", "claims ready and not yet answered")
 OUTBOX_AGE = _gauge("qos_outbox_oldest_seconds", "since the oldest claim in the outbox was made")
 OPEN_OUTAGES = _gauge("qos_learners_in_open_outage", "learners inside an open outage, by age", "age")
 LIABILITY = _gauge("qos_projected_liability_minor", "what open outages would cost today, minor units", "currency")
-VERDICTS = _gauge("qos_verdicts", "verdicts in force, by kind and who is to blame", "verdict", "firm")
+VERDICTS = _gauge("qos_verdicts", "verdicts in force, by kind and whether they are firm", "verdict", "firm")
 CASES = _gauge("qos_cases", "cases by kind and state", "kind", "state")
 CLAIMS = _gauge("qos_claims", "claims by kind and state", "kind", "state")
 OWED_MINUTES = _gauge("qos_learner_minutes_owed", "minutes of class promised to learners, of firm verdicts")
@@ -137,6 +145,8 @@ class Telemetry:
     """
 
     def __init__(self, providers: Sequence[str]) -> None:
+        # When a counter was made doubles the series and tells nothing.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)

@@ -32,14 +32,22 @@ class Observations:
 
     async def take(self, request: web.Request) -> web.Response:
         """Check every line, then store the request as one delivery; 422 names line and key of every mistake."""
-        if denial := answers.denied(request, self._token) or answers.encoded(request):
+        if denial := answers.denied(request, self._token):
+            self._count("refused")
             return denial
-        delivery = Delivery(lines.PROVIDER, await request.read(), {}, self._clock.now())
+        if denial := answers.encoded(request):
+            self._count("invalid")
+            return denial
         try:
+            delivery = Delivery(lines.PROVIDER, await request.read(), {}, self._clock.now())
             # On a thread: many thousand lines take seconds, and webhooks are waiting behind them.
             seen = await asyncio.to_thread(lines.read, delivery.body)
             await self._intake.keep(delivery, lines.key(delivery.body, seen))
+        except web.HTTPRequestEntityTooLarge:
+            self._count("too_large")
+            raise
         except Invalid as invalid:
+            self._count("invalid")
             return answers.wrong(invalid.problems)
         except QosError as error:
             self._count("overloaded" if error.can_retry else "failed")

@@ -294,6 +294,17 @@ async def test_compressed_observations_are_415(door: Door) -> None:
     assert (await observe(door, line(), **{"Content-Encoding": "gzip"})).status == 415
 
 
+async def test_every_end_of_an_upload_of_observations_is_counted(door: Door) -> None:
+    await observe(door, line(), "another")
+    await observe(door, b"\n" * 100_001)
+    await observe(door, b"{")
+    await observe(door, line(), **{"Content-Encoding": "gzip"})
+    await observe(door, line())
+
+    results = ("refused", "too_large", "invalid", "accepted")
+    assert [door.counted(result, PROVIDER) for result in results] == [1, 1, 2, 1]
+
+
 @pytest.mark.parametrize("event_id", ["", "x" * 201, "nul\0", "half \ud800", "line\nbreak"])
 def test_an_id_no_database_takes_becomes_its_hash_and_the_same_each_time(event_id: str) -> None:
     named = storable(DeliveryKey(5, event_id))
