@@ -156,6 +156,8 @@ def _token(options: argparse.Namespace) -> int:
     given = _settings(options)
     if not given.beacon_secrets:
         raise SettingsError(["QOS_BEACON_SECRETS: nothing was given; the secret that signs tokens is wanted"])
+    if options.ttl_s < 1:
+        raise Invalid([Problem("--ttl-s", f"must be 1 or more seconds, not {options.ttl_s}")])
     expires_at = clocks.from_setting(given.clock_file).now() + options.ttl_s * SECOND
     secret, role = given.beacon_secrets[0], Role(options.role)
     try:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,11 @@ def believed(token: str, secrets: Sequence[str], now: Instant) -> Ticket:
     return ticket
 
 
+def _floored(given: object) -> object:
+    """Cut an expiry down to the second, as `mint` does: many languages tell the time as a fraction."""
+    return math.floor(given) if isinstance(given, float) and math.isfinite(given) else given
+
+
 def unverified(token: str) -> Ticket | None:
     """Take the ticket of a token that was believed when it came; None where it is not one."""
     said = token.partition(".")[0].rstrip("=")
@@ -72,7 +78,7 @@ def unverified(token: str) -> Ticket | None:
     except (binascii.Error, ValueError, Unreadable):
         return None
     learner, class_id = text(claims.get("learner")), text(claims.get("class"))
-    expires = whole(claims.get("exp"), 1, LATEST_S)
+    expires = whole(_floored(claims.get("exp")), 1, LATEST_S)
     role = claims.get("role", Role.LEARNER.value)
     if learner is None or class_id is None or expires is None or not isinstance(role, str):
         return None

@@ -172,6 +172,16 @@ def test_a_token_is_minted_for_one_person_in_one_class(
     assert ticket.expires_at % SECOND == 0
 
 
+@pytest.mark.parametrize("ttl_s", ["0", "-5"])
+def test_a_token_that_is_never_good_is_not_minted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ttl_s: str
+) -> None:
+    given(monkeypatch, {"QOS_BEACON_SECRETS": "the-first-signs"})
+
+    assert cli.main(["token", "--learner", "u1", "--class", "c1", "--ttl-s", ttl_s]) == 2
+    assert capsys.readouterr().err == f"--ttl-s: must be 1 or more seconds, not {ttl_s}\n"
+
+
 def test_without_a_secret_no_token_is_minted(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["token", "--learner", "u1", "--class", "c1"]) == 2
     assert "QOS_BEACON_SECRETS" in capsys.readouterr().err

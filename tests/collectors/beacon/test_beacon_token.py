@@ -44,6 +44,13 @@ def test_the_documented_recipe_mints_the_same_ticket() -> None:
     assert ticket.role is Role.LEARNER
 
 
+def test_an_expiry_that_is_a_fraction_is_cut_down_to_the_second() -> None:
+    """Python's ``time.time() + 3600`` is one."""
+    claims: dict[str, object] = {"learner": "u1", "class": "c1", "exp": EXPIRES / 1_000 + 0.75}
+
+    assert believed(three_lines("secret", claims), ["secret"], EXPIRES - 1).expires_at == EXPIRES
+
+
 def test_the_node_recipe_gives_the_very_token() -> None:
     # Printed by the three lines of Node in the README for these claims, node 20.
     printed = (
