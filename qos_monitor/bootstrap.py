@@ -21,6 +21,7 @@ from qos_monitor.polling import jobs as polling
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
+from qos_monitor.storage.rows import WINDOW
 from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
@@ -32,9 +33,10 @@ from qos_monitor.wiring import Claims
 from rules import policy as policies
 from rules.document import Invalid
 from rules.policy import Policy
+from rules.span import MINUTE
 
 READ_BATCH = 500
-_SHUTDOWN_S = 15.0
+_SHUTDOWN_S = 4.0  # a container is killed 10 s after it was told to stop; who sends longer comes again
 _SILENCE_LOOKS_BACK = 100_000  # deliveries searched for each provider's last one at start
 
 
@@ -73,6 +75,15 @@ def policy_of(file: Path | None) -> Policy:
         raise SettingsError([f"{file}: a policy that can be read is wanted ({type(error).__name__})"]) from None
 
 
+def served_policy(file: Path | None) -> Policy:
+    """Load the policy for the service, whose tables hold windows of one length. Raises SettingsError."""
+    policy = policy_of(file)
+    if policy.attribution.window_min * MINUTE != WINDOW:
+        words = f"{WINDOW // MINUTE} is wanted: the tables hold windows of so many minutes"
+        raise SettingsError([f"attribution.window_min: {policy.attribution.window_min} was given; {words}"])
+    return policy
+
+
 class Service:
     """Everything that runs, from `start` to `stop`."""
 
@@ -80,7 +91,7 @@ class Service:
         """Make the parts; touches neither the database nor the network."""
         self._settings = settings
         self.clock = clocks.from_setting(settings.clock_file)
-        self.policy = policy_of(settings.policy_file)
+        self.policy = served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
         self._front = collectors_of(settings)
         self._heard: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}

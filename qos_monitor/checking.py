@@ -38,7 +38,7 @@ class Finding:
 async def findings(settings: Settings) -> list[Finding]:
     """Look at every part, and find what `serve` would stumble over; nothing is made and nothing is changed."""
     files = [
-        _usable("policy", lambda: bootstrap.policy_of(settings.policy_file).rule_version),
+        _usable("policy", lambda: bootstrap.served_policy(settings.policy_file).rule_version),
         _usable("clock", lambda: _clock(settings.clock_file)),
         _usable("collectors", lambda: f"{len(bootstrap.collectors_of(settings))} configured"),
         _usable("listening", lambda: _address(settings.host)),

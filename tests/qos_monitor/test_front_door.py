@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from rules_school import crowd, dropped, enrolment, kept_out, lesson, local, present, received, school, seen
 from running import running
 
-from qos_monitor import clock
+from qos_monitor import bootstrap, clock
+from qos_monitor.errors import SettingsError
+from rules import policy as policies
 from rules.span import HOUR, Instant, format_instant
 from rules.world import World
 
@@ -141,3 +144,13 @@ async def test_the_front_door_and_the_command_come_to_the_same(tmp_path: Path) -
         case["case_key"]: (case["kind"], case["tier"], case["amount_minor"], case["currency"]) for case in told["cases"]
     }
     assert {case["kind"] for case in told["cases"]} == {"refund", "review", "compensation"}
+
+
+def test_a_policy_with_windows_of_another_length_is_judged_with_but_not_served(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    shipped = Path(policies.__file__).with_name("policy.toml").read_text(encoding="utf-8")
+    file.write_text(shipped.replace("window_min = 30", "window_min = 60"), encoding="utf-8")
+
+    assert bootstrap.policy_of(file).attribution.window_min == 60
+    with pytest.raises(SettingsError, match="attribution.window_min: 60 was given; 30 is wanted"):
+        bootstrap.served_policy(file)
