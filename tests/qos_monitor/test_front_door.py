@@ -152,5 +152,5 @@ def test_a_policy_with_windows_of_another_length_is_judged_with_but_not_served(t
     file.write_text(shipped.replace("window_min = 30", "window_min = 60"), encoding="utf-8")
 
     assert bootstrap.policy_of(file).attribution.window_min == 60
-    with pytest.raises(SettingsError, match="attribution.window_min: 60 was given; 30 is wanted"):
+    with pytest.raises(SettingsError, match=r"attribution\.window_min: 60 was given; 30 is wanted"):
         bootstrap.served_policy(file)
