@@ -65,3 +65,16 @@ async def test_told_to_stop_it_hangs_up_on_who_does_not_answer_and_sends_the_sam
             assert await service.terminate() == 0
     sent = sorted((key, got.body.decode()) for key, got in receiver.received.items())
     assert sent == rows(folder, "SELECT claim_key, body FROM claims ORDER BY claim_key")
+
+
+async def test_told_to_stop_it_does_not_wait_for_a_sender_who_never_ends(tmp_path: Path) -> None:
+    async with running(tmp_path, {"QOS_AGORA_SECRETS": "a-secret"}) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(
+            b"POST /webhooks/agora HTTP/1.1\r\nHost: qos\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n{"
+        )
+        assert b"100 Continue" in await reader.readline()
+
+        async with asyncio.timeout(10):
+            assert await service.terminate() == 0
+        writer.close()
