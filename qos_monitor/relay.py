@@ -44,6 +44,7 @@ PATIENCE_S = 0.5
 @dataclass(frozen=True, slots=True)
 class _Leased:
     claim_key: str
+    version: int
     case_key: str
     body: bytes
     attempts: int
@@ -197,6 +198,7 @@ async def _lease(conn: AsyncConnection, due: Select[Any], now: Instant) -> list[
             leased.append(
                 _Leased(
                     claim_key=row.claim_key,
+                    version=row.version,
                     case_key=row.case_key,
                     body=row.body.encode(),
                     attempts=row.attempts + 1,
@@ -228,7 +230,7 @@ async def _record(conn: AsyncConnection, leased: _Leased, answer: Answer, now: I
 def _meaning(answer: Answer, leased: _Leased, now: Instant) -> tuple[str, ClaimState, str]:
     match answer:
         case Accepted():
-            return "accepted", ClaimState.ACCEPTED, f"the refund system took claim version {leased.claim_key[64:] or 1}"
+            return "accepted", ClaimState.ACCEPTED, f"the refund system took claim version {leased.version}"
         case Conflict():
             return "conflict", ClaimState.PARKED, "the refund system has another body under this key"
         case Stop():

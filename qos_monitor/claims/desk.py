@@ -80,6 +80,7 @@ class Desk:
             self.options.public_url,
         )
         values = {
+            "version": version,
             "kind": ask.kind.value,
             "amount_minor": ask.demand.amount_minor,
             "currency": ask.demand.currency,
@@ -107,7 +108,7 @@ class Desk:
         if unsent is None:
             state = ClaimState.WAITING if waits else ClaimState.READY
             placed = {"ready_at": None if waits else now, "next_attempt_at": None if waits else now}
-            number = {"version": int(key[65:] or 1), "case_key": row.case_key, "claim_key": key}
+            number = {"case_key": row.case_key, "claim_key": key}
             await ledger.insert_claim(
                 self.conn, {**values, **placed, **number, "state": state.value, "created_at": now}
             )
