@@ -142,7 +142,10 @@ def _address(host: str) -> str:
 
 
 async def _database(settings: Settings) -> Finding:
-    engine = storage.create(settings.database_url)
+    try:
+        engine = storage.create(settings.database_url)
+    except SettingsError as error:
+        return Finding("database", is_ready=False, is_needed=True, words="; ".join(error.problems))
     try:
         if file := storage.file_of(engine):
             words = _embedded(file)

@@ -176,17 +176,9 @@ def _import_roster(options: argparse.Namespace) -> int:
 
 
 async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str, object]:
-    engine = storage.create(given.database_url)
-    try:
-        await storage.migrate(engine)
-        clock = clocks.from_setting(given.clock_file)
+    clock = clocks.from_setting(given.clock_file)
+    async with storage.opened(given.database_url) as engine:
         return (await observations.imported(engine, roster, clock, is_dry=is_dry)).as_json()
-    except storage.TROUBLE as trouble:
-        raise StorageTrouble(
-            f"the database cannot be used ({type(trouble).__name__}); look at QOS_DATABASE_URL"
-        ) from None
-    finally:
-        await engine.dispose()
 
 
 def _verify(options: argparse.Namespace) -> int:

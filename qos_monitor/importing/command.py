@@ -172,10 +172,6 @@ def _arrive(
 
 
 async def _imported(given: Settings, draft: Draft, whole: Span | None, *, is_dry: bool) -> arrival.Outcome:
-    engine = storage.create(given.database_url)
-    try:
-        await storage.migrate(engine)
-        clock = clocks.from_setting(given.clock_file)
+    clock = clocks.from_setting(given.clock_file)
+    async with storage.opened(given.database_url) as engine:
         return await arrival.imported(engine, draft, clock, whole=whole, is_dry=is_dry)
-    finally:
-        await engine.dispose()

@@ -10,12 +10,14 @@ from weakref import WeakKeyDictionary
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Pool, Table, event, func, make_url, select
+from sqlalchemy import URL, Connection, Pool, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from qos_monitor.errors import SettingsError, StorageTrouble
 
 PRAGMAS: tuple[str, ...] = (
     "PRAGMA journal_mode=wal",
@@ -47,17 +49,42 @@ _turns: WeakKeyDictionary[Pool, asyncio.Lock] = WeakKeyDictionary()
 def create(url: str) -> AsyncEngine:
     """Make an engine for ``sqlite+aiosqlite:///FILE`` or ``postgresql+asyncpg://…``; connects to nothing yet.
 
-    In-memory databases are refused: each connection would see its own.
+    In-memory databases are refused: each connection would see its own. Raises SettingsError where the driver
+    is not installed.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_size=10, pool_pre_ping=True)
+        return _server(parsed)
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("a database in memory is not shared between connections; give a file")
     engine = create_async_engine(parsed, poolclass=AsyncAdaptedQueuePool, pool_size=10, max_overflow=10)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    """Open the database for one command, brought to the present version.
+
+    Raises StorageTrouble, with words for a person, where it cannot be used.
+    """
+    engine = create(url)
+    try:
+        await migrate(engine)
+        yield engine
+    except TROUBLE as trouble:
+        words = f"the database cannot be used ({type(trouble).__name__}); look at QOS_DATABASE_URL"
+        raise StorageTrouble(words) from None
+    finally:
+        await engine.dispose()
+
+
+def _server(url: URL) -> AsyncEngine:
+    try:
+        return create_async_engine(url, pool_size=10, pool_pre_ping=True)
+    except ModuleNotFoundError:
+        raise SettingsError(["QOS_DATABASE_URL: PostgreSQL needs `pip install qos-monitor[postgresql]`"]) from None
 
 
 def is_sqlite(engine: AsyncEngine) -> bool:

@@ -145,6 +145,20 @@ def test_a_database_that_cannot_be_used_ends_an_import_with_1_and_one_line(
     assert line.startswith("the database cannot be used (")
 
 
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["import", "roster", "WORLD"]])
+def test_a_database_whose_driver_is_not_installed_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    given(monkeypatch, {"QOS_DATABASE_URL": "postgresql+asyncpg://u:p@127.0.0.1:1/x"})
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    file = world(tmp_path, "{}")
+
+    assert cli.main([file if word == "WORLD" else word for word in command]) != 0
+
+    told = capsys.readouterr()
+    assert "QOS_DATABASE_URL: PostgreSQL needs `pip install qos-monitor[postgresql]`" in told.out + told.err
+
+
 @pytest.mark.parametrize("url", ["postgresql+asyncpg://u:p@127.0.0.1:1/x", "sqlite+aiosqlite:////proc/x/y.db"])
 def test_a_database_that_cannot_be_used_ends_the_service_with_1_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, url: str

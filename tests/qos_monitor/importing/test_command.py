@@ -60,6 +60,18 @@ def test_nothing_is_imported_where_one_line_is_wrong(tmp_path: Path, capsys: pyt
     assert len(done(capsys, "csv", "--classes", right)["classes"]["added"]) == 2
 
 
+def test_a_database_that_cannot_be_used_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = saved(tmp_path, "c.csv", CLASSES)
+    monkeypatch.setenv("QOS_DATABASE_URL", f"sqlite+aiosqlite:///{file}")
+
+    assert cli.main(["import", "csv", "--classes", file]) == 1
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("the database cannot be used (DatabaseError); ")
+
+
 def test_whole_sheets_end_what_they_do_not_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     later = CLASSES.replace(b"2026-11", b"2126-11").replace(b"ma,th", b"math").replace(b"2126-11-01", b"2026-11-01")
     later = later.replace(b"2026-11-01T00:00:00Z,platform,false", b",,")
