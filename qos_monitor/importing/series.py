@@ -19,6 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = ("DTSTART", "DTEND", "RECURRENCE-ID", "EXDATE", "RDATE")
 _READ = (*_TIMES, "DURATION", "RRULE")
 _A_DAY_MAX = 24
+_YEAR_MIN = 1970
 _SLACK = 2 * DAY
 """The window is widened by this for the search: floating times have no instant before they have a zone."""
 
@@ -170,6 +171,10 @@ def _wrong_rule(event: Event) -> str | None:
     for rule in _listed(event.get("RRULE")):
         if rule.get("FREQ", ["?"])[0] not in {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}:
             return "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY"
+        if any(number < 1 for key in ("INTERVAL", "COUNT") for number in rule.get(key, [])):
+            return "INTERVAL and COUNT must be at least 1"
+        if event["DTSTART"].dt.year < _YEAR_MIN:
+            return f"must begin in {_YEAR_MIN} or later"
         a_day = 1
         for key in ("BYHOUR", "BYMINUTE", "BYSECOND"):
             a_day *= max(1, len(rule.get(key, [])))

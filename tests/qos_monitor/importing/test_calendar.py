@@ -267,6 +267,9 @@ def test_folded_lines_escaped_commas_and_alarms_are_read() -> None:
         (("DTSTART:20261399T163000Z", "DURATION:PT1H"), "t.ics:6 DTSTART: cannot be read"),
         (("DTSTART:20261019T163000Z", "DTEND:20261019T163000Z"), "t.ics:4 ends_at: must be later than starts_at"),
         (("DTSTART:20261019T163000Z", "DURATION:PT1H", "RRULE:FREQ=SECONDLY"), "t.ics:8 RRULE: FREQ must be"),
+        (("DTSTART:20261019T163000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;INTERVAL=0"), "t.ics:8 RRULE: INTERVAL and"),
+        (("DTSTART:20261019T163000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=0"), "t.ics:8 RRULE: INTERVAL and"),
+        (("DTSTART:00011019T163000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY"), "t.ics:8 RRULE: must begin in 1970"),
         (("DTSTART:20261019T163000Z", "DURATION:PT1H", "RRULE:FREQ=SOMETIMES"), "t.ics:8 RRULE: cannot be read"),
     ],
 )

@@ -35,7 +35,7 @@ WORDS = [
     b"00010101T000000",
     b"99991231T235959Z",
     b"COUNT=0",
-    b"INTERVAL=0",
+    b";INTERVAL=0\n",
     b"BYDAY=-9XX",
     b"P99999999D",
     b"UNTIL=20261301",
