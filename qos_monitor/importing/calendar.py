@@ -126,7 +126,8 @@ class _Reader:
         if group is None:
             self._draft.note(f"{place} group", "names a group that is not among those given (--groups)")
             return
-        day = day_of(instance.span.start, self._options.zone)
+        own_zone = instance.event["DTSTART"].dt.tzinfo
+        day = day_of(instance.span.start, self._options.zone or own_zone)
         row["course_id"] = row["course_id"] or group.course_id
         row["teacher_id"] = row["teacher_id"] or group.teacher_on(day)
         row["learner_ids"] = row["learner_ids"] or group.learners_on(day)

@@ -9,8 +9,8 @@ from pathlib import Path
 from qos_monitor import documents
 from rules.document import Invalid, Problem
 
-FILE_BYTES_MAX = 256 * 2**20
-"""Largest file taken out of a zip: a few kilobytes can claim to be terabytes."""
+BYTES_MAX = 512 * 2**20
+"""Most that is taken out of a zip: a few kilobytes can claim to be terabytes."""
 
 
 def opened(path: Path) -> Mapping[str, bytes]:
@@ -31,7 +31,7 @@ def unzipped(name: str, body: bytes) -> Mapping[str, bytes]:
                     continue
                 if bare in files:
                     raise Invalid([Problem(f"{name}/{bare}", "is in the zip twice")])
-                files[bare] = _read(packed, entry, f"{name}/{bare}")
+                files[bare] = _read(packed, entry, BYTES_MAX - sum(map(len, files.values())), name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         if isinstance(error, Invalid):
             raise
@@ -39,9 +39,9 @@ def unzipped(name: str, body: bytes) -> Mapping[str, bytes]:
     return files
 
 
-def _read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> bytes:
-    with packed.open(entry) as opened_file:
-        body = opened_file.read(FILE_BYTES_MAX + 1)
-    if len(body) > FILE_BYTES_MAX:
-        raise Invalid([Problem(place, f"must be at most {FILE_BYTES_MAX} bytes long")])
+def _read(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int, name: str) -> bytes:
+    with packed.open(entry) as file:
+        body = file.read(left + 1)
+    if len(body) > left:
+        raise Invalid([Problem(name, f"must hold at most {BYTES_MAX} bytes")])
     return body

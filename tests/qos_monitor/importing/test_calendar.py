@@ -241,6 +241,14 @@ def test_a_group_fills_whom_the_calendar_does_not_name_on_the_day_of_the_lesson(
     assert [row.learner_ids for row in rows] == [("u1", "u2"), ("u2",)]
 
 
+def test_the_day_of_a_lesson_is_that_of_its_own_zone() -> None:
+    leaves = Member("u1", is_teacher=False, last_day=date(2026, 11, 1))
+    group = Group("g1", "math", "7b", (leaves, Member("u2", is_teacher=False)))
+    early = ("DTSTART;TZID=Asia/Shanghai:20261102T073000", "DURATION:PT1H")
+    body = file(event(*early, "X-QOS-GROUP:g1", "X-QOS-TEACHER:t1", people=()))
+    assert read(body, options(groups={"g1": group}))["algebra"].learner_ids == ("u2",)
+
+
 def test_templates_name_class_and_room() -> None:
     told = options(class_id="class-{uid}-{start}", room="room-{uid}{instance}", course="{category}")
     body = file(event("DTSTART:20261019T163000Z", "DURATION:PT1H", "CATEGORIES:physics"))

@@ -140,7 +140,9 @@ def test_what_is_no_zip_is_told(tmp_path: Path) -> None:
         delivery.opened(tmp_path / "nowhere")
 
 
-def test_a_file_that_swells_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FILE_BYTES_MAX", 1000)
-    with pytest.raises(Invalid, match="must be at most 1000 bytes"):
-        delivery.unzipped("d.zip", zipped(files={"users.csv": b"x" * 1001}))
+def test_a_zip_that_swells_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BYTES_MAX", 1000)
+    halves = {"users.csv": b"x" * 500, "orgs.csv": b"x" * 500}
+    assert delivery.unzipped("d.zip", zipped(files=halves)) == halves
+    with pytest.raises(Invalid, match="must hold at most 1000 bytes"):
+        delivery.unzipped("d.zip", zipped(files=halves | {"classes.csv": b"x"}))
