@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from importing_specimens import CALENDAR, CLASSES, ENROLMENTS
+from importing_specimens import CALENDAR, CLASSES, ENROLMENTS, ONEROSTER
 
 from qos_monitor.importing import calendar, delivery, oneroster, sheets
 from qos_monitor.importing.calendar_options import CalendarOptions
@@ -89,6 +89,14 @@ def test_a_mutated_calendar_gives_rows_or_problems(seed: int) -> None:
 def test_mutated_tables_give_rows_or_problems(seed: int) -> None:
     bodies = {"classes": ("c.csv", mutated(CLASSES, seed)), "enrolments": ("e.csv", mutated(ENROLMENTS, seed + 1))}
     answered(lambda: sheets.read(bodies))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(min_value=0), st.sampled_from(sorted(ONEROSTER)))
+def test_a_mutated_delivery_gives_rows_or_problems(seed: int, name: str) -> None:
+    files = {other: text.encode() for other, text in ONEROSTER.items()}
+    files[name] = mutated(files[name], seed)
+    answered(lambda: oneroster.read(files, oneroster.Mapped())[0])
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
