@@ -19,7 +19,7 @@ from rules.remedy import Case
 from rules.span import MINUTE, Instant
 from rules.window import judge_window
 
-CLAIM: int = 5 * MINUTE
+LEASE: int = 5 * MINUTE
 """A window or learner taken up is due again after this if we die before it is done."""
 
 UNREAD_MAX: int = MINUTE
@@ -76,7 +76,7 @@ async def _due_windows(engine: AsyncEngine, now: Instant) -> Sequence[int]:
 
 
 async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -> int:
-    token = await _claim(engine, number, now)
+    token = await _take(engine, number, now)
     if token is None:
         return 0
     async with reading(engine) as conn:
@@ -85,19 +85,19 @@ async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -
     async with writing(engine) as conn:
         next_at = await window_book.next_due(conn, number, now, terms.policy)
         if not await _release(conn, number, token, now, next_at):
-            return 0  # somebody else took it up when our claim ran out; theirs is the judgement
+            return 0  # somebody else took it up when our lease ran out; theirs is the judgement
         touched = await verdict_book.supersede(conn, number, inputs, judged, terms.policy, now)
         touched |= await window_book.tally(conn, number, judged.tallies, terms.policy, now)
         await due.touch_learners(conn, touched, now)
     return 1
 
 
-async def _claim(engine: AsyncEngine, number: int, now: Instant) -> int | None:
+async def _take(engine: AsyncEngine, number: int, now: Instant) -> int | None:
     """Take a window up; None where another worker was faster."""
     statement = (
         update(windows)
         .where(windows.c.window == number, windows.c.due_at <= now)
-        .values(due_at=now + CLAIM, lease_until=now + CLAIM, lease_token=windows.c.lease_token + 1)
+        .values(due_at=now + LEASE, lease_until=now + LEASE, lease_token=windows.c.lease_token + 1)
         .returning(windows.c.lease_token)
     )
     async with writing(engine) as conn:
@@ -118,7 +118,7 @@ async def _release(conn: AsyncConnection, number: int, token: int, now: Instant,
 
 
 async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle) -> int:
-    ids = await _claim_learners(engine, now)
+    ids = await _take_learners(engine, now)
     if not ids:
         return 0
     async with reading(engine) as conn:
@@ -127,7 +127,7 @@ async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle)
     async with writing(engine) as conn:
         for one in folded:
             if (await conn.execute(select(_has_window_due(one.life.learner_id, now)))).scalar():
-                continue  # evidence came while we folded: the claim runs out, and it is folded with it
+                continue  # evidence came while we folded: the lease runs out, and it is folded with it
             try:
                 async with conn.begin_nested():
                     await folding.store(conn, one, now, settle)
@@ -138,7 +138,7 @@ async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle)
     return len(ids)
 
 
-async def _claim_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
+async def _take_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
     is_ripe = and_(learners.c.look_again_at <= now, ~_has_window_due(learners.c.id, now))
     chosen = select(learners.c.id).where(is_ripe).order_by(learners.c.look_again_at, learners.c.id).limit(LEARNERS_MAX)
     async with reading(engine) as conn:
@@ -148,7 +148,7 @@ async def _claim_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
     statement = (
         update(learners)
         .where(learners.c.id.in_(ids), is_ripe)
-        .values(look_again_at=now + CLAIM)
+        .values(look_again_at=now + LEASE)
         .returning(learners.c.id)
     )
     async with writing(engine) as conn:
@@ -167,7 +167,7 @@ def _has_window_due(learner_id: ColumnElement[str] | str, now: Instant) -> Colum
 
 
 async def _release_learner(conn: AsyncConnection, learner_id: str, now: Instant, next_at: Instant | None) -> None:
-    is_untouched = or_(learners.c.look_again_at == now + CLAIM, learners.c.look_again_at.is_(None))
+    is_untouched = or_(learners.c.look_again_at == now + LEASE, learners.c.look_again_at.is_(None))
     statement = (
         update(learners)
         .where(learners.c.id == learner_id)

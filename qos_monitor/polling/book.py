@@ -26,7 +26,7 @@ from rules.span import DAY, MINUTE, Instant
 
 WAITING, FETCHED, DONE, LOST = "waiting", "fetched", "done", "lost"
 
-CLAIM: int = 2 * MINUTE
+LEASE: int = 2 * MINUTE
 """A poll taken up is due again after this if we die before it is done."""
 
 LOOKS_BACK: int = 30 * DAY
@@ -84,7 +84,7 @@ async def take(conn: AsyncConnection, provider: str, state: str, now: Instant) -
     row = (await conn.execute(_due(provider, state, now))).first()
     if row is None:
         return None
-    held = now + CLAIM
+    held = now + LEASE
     statement = (
         update(polls)
         .where(polls.c.provider == provider, polls.c.class_id == row.class_id, polls.c.due_at == row.due_at)

@@ -227,7 +227,7 @@ async def test_one_learner_whose_filing_fails_holds_up_nobody(engine: AsyncEngin
         joined = (await conn.execute(select(outages.c.learner_id))).scalars().all()
     assert list(filed.by_learner) == ["u1"]
     assert joined == ["u1"]
-    assert again["broken"] == FIRM + judging.CLAIM
+    assert again["broken"] == FIRM + judging.LEASE
 
 
 async def test_a_touch_while_a_window_is_in_hand_is_not_lost_however_late_it_is_due(engine: AsyncEngine) -> None:
@@ -287,13 +287,13 @@ async def test_judging_again_what_did_not_change_writes_nothing_and_files_nothin
 async def test_a_window_whose_worker_died_is_judged_five_minutes_later(engine: AsyncEngine) -> None:
     filed = Filed()
     await enrol(engine, OWED)
-    async with storage.writing(engine) as conn:  # as a claim leaves it
+    async with storage.writing(engine) as conn:  # as taking it up leaves it
         await conn.execute(
-            windows.update().values(due_at=FIRM + judging.CLAIM, lease_until=FIRM + judging.CLAIM, lease_token=1)
+            windows.update().values(due_at=FIRM + judging.LEASE, lease_until=FIRM + judging.LEASE, lease_token=1)
         )
 
-    before = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.CLAIM - 1, filed.settle)
-    after = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.CLAIM, filed.settle)
+    before = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.LEASE - 1, filed.settle)
+    after = await judging.judge_due(engine, POLICY, on_weekdays, FIRM + judging.LEASE, filed.settle)
 
     assert before == 0
     assert after >= 2
