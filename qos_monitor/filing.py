@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,32 +13,14 @@ from qos_monitor.claims.ledger import JUDGE, CaseRow, canonical
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.claims.matching import OPEN, match
 from qos_monitor.claims.reviewing import review_due
+from qos_monitor.folding import Settle
 from rules.dossier import Dossier
 from rules.outage import Outage
 from rules.policy import Policy
 from rules.remedy import COMPENSATION, REFUND, REVIEW, Case
 from rules.span import Instant
 
-__all__ = ["FilingOptions", "Settle", "review_due", "settler"]
-
-
-class Settle(Protocol):
-    """Files what a judgement of one learner found."""
-
-    async def __call__(
-        self,
-        conn: AsyncConnection,
-        learner_id: str,
-        cases: Sequence[Case],
-        outages: Sequence[Outage],
-        dossier: Dossier,
-        now: Instant,
-    ) -> None:
-        """Bring the learner's cases to what was judged as of ``now``, in the transaction given.
-
-        ``cases`` and ``outages`` are all of that learner: what is not among them is no longer found.
-        Doing it again with the same judgement changes nothing.
-        """
+__all__ = ["FilingOptions", "review_due", "settler"]
 
 
 def settler(policy: Policy, options: FilingOptions) -> Settle:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +15,7 @@ from qos_monitor.storage.tables import class_learners, classes, learners, observ
 from qos_monitor.verdict_book import KeptVerdict
 from rules.checks import checks_of
 from rules.deadline import WorkingDay
+from rules.dossier import Dossier
 from rules.incident import DomainWindows
 from rules.judge import Life, settle
 from rules.money import refund
@@ -26,9 +27,6 @@ from rules.remedy import Case
 from rules.span import DAY, HOUR, Instant
 from rules.statistics import State
 from rules.verdict import Verdict
-
-if TYPE_CHECKING:
-    from qos_monitor.judging import Settle
 
 _CHECKS = (Kind.CHECK_PASSED.value, Kind.CHECK_FAILED.value)
 _INCIDENT_REACH = 30 * DAY  # windows read before the first anchor: an incident that is longer is cut there
@@ -58,6 +56,25 @@ class Folded:
     outages: Sequence[Outage]
     cases: Sequence[Case]
     next_at: Instant | None
+
+
+class Settle(Protocol):
+    """Files what a judgement of one learner found."""
+
+    async def __call__(
+        self,
+        conn: AsyncConnection,
+        learner_id: str,
+        cases: Sequence[Case],
+        outages: Sequence[Outage],
+        dossier: Dossier,
+        now: Instant,
+    ) -> None:
+        """Bring the learner's cases to what was judged as of ``now``, in the transaction given.
+
+        ``cases`` and ``outages`` are all of that learner: what is not among them is no longer found.
+        Doing it again with the same judgement changes nothing.
+        """
 
 
 async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy, now: Instant) -> list[KeptLife]:
@@ -106,7 +123,7 @@ def _folded(kept: KeptLife, policy: Policy, is_working_day: WorkingDay, now: Ins
     return Folded(kept, found, owed, min((moment for moment in moments if moment > now), default=None))
 
 
-async def store(conn: AsyncConnection, folded: Folded, now: Instant, file: "Settle") -> None:
+async def store(conn: AsyncConnection, folded: Folded, now: Instant, file: Settle) -> None:
     """Keep a learner's outages, and hand what is owed to filing unless it was handed over before, unchanged."""
     learner_id = folded.life.learner_id
     hashed = _sha256(folded)

@@ -1,21 +1,18 @@
 """Windows that are due become verdicts; learners that are due become outages and cases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import due, folding, logs, verdict_book, window_book
+from qos_monitor.folding import Settle
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
 from rules.deadline import WorkingDay
-from rules.dossier import Dossier
-from rules.outage import Outage
 from rules.policy import Policy
-from rules.remedy import Case
 from rules.span import MINUTE, Instant
 from rules.window import judge_window
 
@@ -27,11 +24,6 @@ UNREAD_MAX: int = MINUTE
 
 WINDOWS_MAX = 50
 LEARNERS_MAX = 100
-
-Settle: TypeAlias = Callable[
-    [AsyncConnection, str, Sequence[Case], Sequence[Outage], Dossier, Instant], Awaitable[None]
-]
-"""Files what was found of one learner, in the transaction given (`filing.settler`)."""
 
 
 @dataclass(frozen=True, slots=True)
