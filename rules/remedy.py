@@ -251,9 +251,15 @@ def _compensation(ledger: Ledger, enrolment_id: str, tier: str, group: Sequence[
     why = {
         "T1": "The platform degraded the class: half a lesson is credited.",
         "T2": f"{_what(group[0])} the lesson is given back, with a make-up class.",
-        "T3": f"The platform failed {len(group)} linked class(es): the lessons are given back, and one more.",
+        "T3": f"The platform failed {_linked_words(group)} back, and one more.",
     }[tier]
     return _case(ledger, COMPENSATION, enrolment_id, lineage, terms=terms, tier=tier, why=why)
+
+
+def _linked_words(group: Sequence[ClassRecord]) -> str:
+    if len(group) == 1:
+        return "a class in an outage of a day or more: the lesson is given"
+    return f"{len(group)} classes close together: the lessons are given"
 
 
 def _what(record: ClassRecord) -> str:
