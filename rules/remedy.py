@@ -168,11 +168,15 @@ def _outage_review(outage: Outage, enrolment_id: str, ledger: Ledger) -> Case:
     }
     due = review_deadline(ledger.as_of, ledger.policy.deadlines, ledger.is_working_day)
     why = (
-        f"{_hours(span)} would be owed if {words} times seen only by the client and {doubts} classes of unknown cause "
-        "counted as the platform's: a person must look."
+        f"{_hours(span)} would be owed if {_many(words, 'time', 'times')} seen only by the client and "
+        f"{_many(doubts, 'class', 'classes')} of unknown cause counted as the platform's: a person must look."
     )
     about = _lineage(outage, ledger)
     return _case(ledger, REVIEW, enrolment_id, about, terms=terms, owed=owed, due=due, why=why, outage=outage)
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _is_class_of(item: Placed, enrolment_id: str) -> bool:

@@ -55,7 +55,7 @@ def test_classes_of_unknown_cause_are_reviewed() -> None:
     answer = judged(school([MON, wed], kept_out(MON) + kept_out(wed, fault="unknown")))
 
     assert outages_of(answer) == [(1, "review")]
-    assert "1 classes of unknown cause" in next(case for case in answer.cases if case.kind == "review").why
+    assert "1 class of unknown cause" in next(case for case in answer.cases if case.kind == "review").why
 
 
 def test_a_provider_that_was_well_after_a_class_of_unknown_cause_leaves_no_doubt() -> None:
