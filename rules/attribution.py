@@ -253,6 +253,8 @@ def _shows_last_mile(seen: Seen, terms: AttributionTerms) -> bool:
 def _unsettled(cohort: Cohort, seen: Seen) -> str:
     counts = [cohort.counts[name].voters for name in {LOGIN, *seen.used} if name in cohort.counts]
     others = max(counts, default=0)
+    if others == 1:
+        return "One other learner shared a domain with this one at that time, which does not tell whose fault it was."
     if not others:
         return "No other learner shared a domain with this one at that time: nobody can say whose fault it was."
     return f"{others} other learners shared a domain with this one at that time; they do not tell whose fault it was."
