@@ -24,7 +24,7 @@ from rules.outage import AnswerKind, Outage
 from rules.policy import Policy
 from rules.record import CLASS
 from rules.remedy import Case
-from rules.span import DAY, HOUR, Instant
+from rules.span import DAY, HOUR, MINUTE, Instant
 from rules.statistics import State
 from rules.verdict import Verdict
 
@@ -225,7 +225,7 @@ async def _windows(conn: AsyncConnection, lives: Sequence[Life], policy: Policy)
         )
         for row in await conn.execute(statement.order_by(window_domains.c.window)):
             told.setdefault((row.domain, row.state), []).append(row.window * WINDOW)
-    length = policy.attribution.window_min * 60_000
+    length = policy.attribution.window_min * MINUTE
     return {
         name: DomainWindows(
             tuple(told.get((name, State.FAULTY.value), ())), tuple(told.get((name, State.HEALTHY.value), ())), length

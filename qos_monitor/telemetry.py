@@ -146,7 +146,7 @@ class Telemetry:
 
     def __init__(self, providers: Sequence[str]) -> None:
         # When a counter was made doubles the series and tells nothing.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)

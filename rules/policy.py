@@ -272,8 +272,8 @@ def _section(shape: type, given: object, path: str, problems: list[Problem]) -> 
     problems.extend(Problem(prefix + str(key), "is not a key of the policy") for key in given if key not in wanted)
     values: dict[str, Any] = {}
     for name, kind in wanted.items():
-        if is_dataclass(kind):
-            values[name] = _section(kind, given.get(name), prefix + name, problems)  # type: ignore[arg-type]
+        if isinstance(kind, type) and is_dataclass(kind):
+            values[name] = _section(kind, given.get(name), prefix + name, problems)
         elif name not in given:
             problems.append(Problem(prefix + name, "is missing"))
         else:

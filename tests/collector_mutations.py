@@ -87,9 +87,9 @@ def changed(body: Body, path: Path, value: object, *, is_removed: bool = False) 
     for key in path[:-1]:
         holder = holder[key]  # type: ignore[index,assignment]  # the path was walked in this very body
     if is_removed and len(holder) > 0:
-        del holder[path[-1]]  # type: ignore[arg-type]
+        del holder[path[-1]]  # type: ignore[arg-type]  # the shape of this JSON
     else:
-        holder[path[-1]] = value  # type: ignore[index]
+        holder[path[-1]] = value  # type: ignore[index]  # the shape of this JSON
     return copy
 
 

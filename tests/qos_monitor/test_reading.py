@@ -317,7 +317,7 @@ def test_order_repetition_and_batching_never_change_what_is_stored(
         sighting("y", "quality", until=MONDAY + MINUTE, session=None, metrics={"loss": 0.5}),
     ]
     shuffled = sightings + random.Random(seed).sample(sightings, 5)  # noqa: S311 - a seed, not a secret
-    random.Random(seed).shuffle(shuffled)  # noqa: S311
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - an order, not a secret
     bounds = sorted({0, *cuts, len(shuffled)})
 
     async def stored(batches: list[list[Sighting]], name: str) -> set[tuple[object, ...]]:

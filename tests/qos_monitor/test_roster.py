@@ -164,4 +164,4 @@ async def test_a_large_roster_is_one_request(engine: AsyncEngine) -> None:
 
     told = await put(engine, school(*starts))
 
-    assert len(told["classes"]["added"]) == 700  # type: ignore[index]
+    assert len(told["classes"]["added"]) == 700  # type: ignore[index]  # the shape of this JSON

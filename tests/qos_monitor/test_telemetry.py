@@ -23,7 +23,7 @@ def value(counted: Telemetry, name: str, **labels: str) -> float | None:
 
 
 def report(*sightings: object) -> Report:
-    seen = [("agora", one.observation) for one in sightings]  # type: ignore[attr-defined]
+    seen = [("agora", one.observation) for one in sightings]  # type: ignore[attr-defined]  # a Sighting
     return Report({("agora", "read"): len(seen)}, {"agora": 1}, seen)
 
 

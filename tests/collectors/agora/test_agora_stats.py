@@ -158,7 +158,7 @@ def test_an_answer_means(status: int, body: str, said: Said) -> None:
 
 def test_the_plans_are_those_of_the_documentation() -> None:
     told = {
-        name: plan and (*plan.limits.__getstate__(), plan.list_span_ms, plan.span_ms)  # type: ignore[misc]
+        name: plan and (*plan.limits.__getstate__(), plan.list_span_ms, plan.span_ms)  # type: ignore[misc]  # a slotted dataclass gives its values as a list
         for name, plan in PLANS.items()
     }
 
@@ -212,7 +212,7 @@ def test_freezes_are_shares_of_ten_seconds() -> None:
 def test_blocks_that_are_alike_are_one_span_and_a_gap_ends_it() -> None:
     later = series(VIDEO_FREEZE, TEACHER, START + MINUTE, [0] * 5)
     whole = series(VIDEO_FREEZE, TEACHER, START, [0] * 15)
-    whole["kvs"] = [*whole["kvs"], *later["kvs"]]  # type: ignore[misc]
+    whole["kvs"] = [*whole["kvs"], *later["kvs"]]  # type: ignore[misc]  # the shape of this JSON
 
     assert spans(of_metrics(whole)) == [(0, 30, {"video_frozen": 0.0}), (60, 70, {"video_frozen": 0.0})]
 

@@ -100,7 +100,7 @@ def test_a_post_is_known_by_what_its_events_say_and_the_minute_of_the_first() ->
     swapped = JANUS.collector.key(JANUS.delivery(written(events[::-1])))  # type: ignore[arg-type]  # an array
 
     assert key.minute == NOON // MINUTE
-    assert key == JANUS.collector.key(JANUS.delivery(written([dict(reversed(e.items())) for e in events])))  # type: ignore[arg-type]
+    assert key == JANUS.collector.key(JANUS.delivery(written([dict(reversed(e.items())) for e in events])))  # type: ignore[arg-type]  # the shape of this JSON
     assert key != swapped
     assert swapped.minute == NOON // MINUTE + 1
 

@@ -43,7 +43,7 @@ def read(body: bytes, told: CalendarOptions | None = None) -> Mapping[str, Sched
 
 
 def starts(body: bytes, told: CalendarOptions | None = None) -> list[str]:
-    return [row.as_json()["starts_at"][:16] for row in read(body, told).values()]  # type: ignore[index]
+    return [row.as_json()["starts_at"][:16] for row in read(body, told).values()]  # type: ignore[index]  # the shape of this JSON
 
 
 def problems(body: bytes, told: CalendarOptions | None = None) -> list[str]:
