@@ -21,6 +21,8 @@ from qos_monitor.storage.engine import writing
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import cases
 from qos_monitor.web.cases import CasesOptions
+from qos_monitor.web.console import pages
+from qos_monitor.web.console.pages import ConsoleOptions
 from rules.policy import Policy
 from rules.span import HOUR, Instant
 
@@ -46,7 +48,12 @@ class Claims:
         options = CasesOptions(
             token=settings.cases_token, status_secrets=settings.status_secrets, filing=self._filing()
         )
-        return cases.routes(self.engine, self.clock, self.policy, options)
+        is_secure = (settings.public_url or "").startswith("https:")
+        shown = ConsoleOptions(settings.cases_token, self._filing(), is_secure)
+        return [
+            *cases.routes(self.engine, self.clock, self.policy, options),
+            *pages.routes(self.engine, self.clock, self.policy, shown),
+        ]
 
     def jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         """Give the jobs; without a place to send claims to they wait, and nothing is asked."""

@@ -1,0 +1,1 @@
+"""Pages for people: what stands now, outages, cases, learners, classes; without a line of script."""

@@ -1,0 +1,380 @@
+"""The pages, over real HTTP, as a browser without script would use them."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from claim_parts import FILED, Court, FakeGateway, dark_life, life, send_due
+from hypothesis import given
+from hypothesis import strategies as st
+from rules_school import enrolment, kept_out, lesson
+from service_parts import TOKEN, SetClock
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor.claims.breaker import BreakerLimits
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.tables import outages
+from qos_monitor.web.console import overview, pages
+from qos_monitor.web.console.keeper import STAYS, Keeper, Visitor
+from qos_monitor.web.console.pages import ConsoleOptions
+from qos_monitor.web.console.paper import age
+from rules.span import HOUR, MINUTE, Instant
+
+INSIDE = ("/console/", "/console/outages", "/console/cases", "/console/claims")
+
+
+@dataclass
+class Browser:
+    """Keeps cookies, follows nothing by itself."""
+
+    session: aiohttp.ClientSession
+    url: str
+    court: Court
+    clock: SetClock
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self.session.get(self.url + path, cookies=self.cookies, allow_redirects=False) as answer:
+            return answer.status, answer.headers.get("Location") or await answer.text()
+
+    async def post(self, path: str, **form: str) -> tuple[int, str]:
+        url = self.url + path
+        async with self.session.post(url, data=form, cookies=self.cookies, allow_redirects=False) as answer:
+            self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
+            return answer.status, answer.headers.get("Location") or await answer.text()
+
+    async def sign_in(self, name: str = "Li Wei", token: str = TOKEN, to: str = "/console/") -> tuple[int, str]:
+        return await self.post("/console/sign-in", name=name, token=token, to=to)
+
+    async def seal(self, case_key: str) -> str:
+        """Read the word that the case's form carries."""
+        _, page = await self.get(f"/console/cases/{case_key}")
+        found = re.search(r'name="seal" value="([0-9a-f]{64})"', page)
+        assert found is not None
+        return found[1]
+
+
+async def browsed(engine: AsyncEngine, court: Court, token: str | None = TOKEN) -> AsyncIterator[Browser]:
+    clock = SetClock(FILED)
+    app = web.Application()
+    app.add_routes(pages.routes(engine, clock, court.policy, ConsoleOptions(token, court.options, is_secure=False)))
+    async with TestServer(app) as server, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Browser(session, str(server.make_url("")).rstrip("/"), court, clock)
+
+
+@pytest.fixture
+async def browser(engine: AsyncEngine) -> AsyncIterator[Browser]:
+    async for one in browsed(engine, Court(engine)):
+        yield one
+
+
+@pytest.fixture
+async def stopped(engine: AsyncEngine) -> AsyncIterator[Browser]:
+    """Give a browser signed in where the breaker stops every claim."""
+    async for one in browsed(engine, Court(engine, limits=BreakerLimits(0))):
+        await one.court.judge(dark_life())
+        await one.sign_in()
+        yield one
+
+
+# --- the way in -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*INSIDE, "/console/cases/x", "/console/learners/u1", "/console/classes/c?a=b&c=d"])
+async def test_a_stranger_is_shown_the_way_in_and_comes_back_to_where_they_wanted_to_go(
+    browser: Browser, path: str
+) -> None:
+    status, to = await browser.get(path)
+    assert (status, to) == (303, f"/console/sign-in?to={quote(path, safe='')}")
+
+    _, page = await browser.get(to)
+    assert f'name="to" value="{path.replace("&", "&amp;")}"' in page
+
+    assert await browser.sign_in(to=path) == (303, path)
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", "é" * 20])
+async def test_the_wrong_token_lets_nobody_in(browser: Browser, token: str) -> None:
+    status, page = await browser.sign_in(token=token)
+
+    assert (status, "This is not the cases token." in page) == (403, True)
+    assert browser.cookies == {}
+
+
+@pytest.mark.parametrize("name", ["", " \t", "n" * 101, "a\0b"])
+async def test_a_visitor_has_a_name_for_decisions_are_kept_under_it(browser: Browser, name: str) -> None:
+    status, page = await browser.sign_in(name=name)
+
+    assert (status, "A name of at most 100 characters is wanted" in page) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "to", ["https://elsewhere.example/", "//elsewhere.example", "/v1/cases", "/console/\\x", "/console/\r\nX: y", ""]
+)
+async def test_signing_in_leads_nowhere_else(browser: Browser, to: str) -> None:
+    assert await browser.sign_in(to=to) == (303, "/console/")
+
+
+async def test_a_visit_ends_after_twelve_hours_and_when_it_is_left(browser: Browser) -> None:
+    await browser.sign_in()
+    browser.clock.at = FILED + STAYS - 1
+    assert (await browser.get("/console/"))[0] == 200
+
+    browser.clock.at = FILED + STAYS
+    assert (await browser.get("/console/"))[0] == 303
+
+    browser.clock.at = FILED
+    assert await browser.post("/console/sign-out") == (303, "/console/sign-in")
+    assert (await browser.get("/console/"))[0] == 303
+
+
+async def test_without_a_token_configured_the_console_is_closed(engine: AsyncEngine) -> None:
+    async for browser in browsed(engine, Court(engine), token=None):
+        for path in (*INSIDE, "/console/sign-in"):
+            assert "QOS_CASES_TOKEN is not set" in (await browser.get(path))[1] or (await browser.get(path))[0] == 403
+        assert (await browser.sign_in())[0] == 403
+        assert (await browser.sign_in(token=""))[0] == 403
+
+
+def test_a_cookie_is_believed_only_as_it_was_written() -> None:
+    keeper, visitor = Keeper(TOKEN), Visitor("李 Wei", FILED)
+    cookie = keeper.cookie(visitor)
+
+    assert keeper.visitor(cookie, FILED - 1) == visitor
+    assert keeper.visitor(cookie, FILED) is None
+    assert Keeper(TOKEN + "x").visitor(cookie, FILED - 1) is None
+    for place in range(len(cookie)):
+        other = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
+        assert keeper.visitor(other, FILED - 1) in (None, visitor)  # the last letter of Base64 may hold spare bits
+
+
+@given(st.text(max_size=60))
+def test_any_cookie_is_answered_without_a_failure(cookie: str) -> None:
+    assert Keeper(TOKEN).visitor(cookie, FILED) is None
+
+
+# --- the pages --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", INSIDE)
+async def test_every_page_says_that_there_is_nothing_where_there_is_nothing(browser: Browser, path: str) -> None:
+    await browser.sign_in()
+
+    status, page = await browser.get(path)
+
+    assert status == 200
+    assert re.search(r"No outage is open\.|No case\.|None yet\.|>None\.<", page)
+
+
+async def test_nothing_runs_in_a_page_and_nobody_keeps_or_frames_it(browser: Browser) -> None:
+    await browser.sign_in()
+    for path in (*INSIDE, "/console/sign-in"):
+        async with browser.session.get(browser.url + path, cookies=browser.cookies) as answer:
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+            assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
+                "no-store",
+                "nosniff",
+            )
+            page = await answer.text()
+        assert "<script" not in page
+        assert " style=" not in page
+
+
+async def test_a_case_is_shown_with_its_reason_terms_claims_and_evidence(browser: Browser) -> None:
+    await browser.court.enrol(dark_life())
+    await browser.court.judge(dark_life())
+    await send_due(browser.court.engine, FakeGateway(), FILED)
+    key = (await browser.court.case()).case_key
+    await browser.sign_in()
+
+    _, listed = await browser.get("/console/cases?kind=refund&state=accepted&learner=u1")
+    _, page = await browser.get(f"/console/cases/{key}")
+
+    assert f'href="/console/cases/{key}"' in listed
+    for words in (
+        "CNY 2800.00",
+        "2026-11-10",
+        "49.0 h",
+        "paid minor",
+        "/v1/bundles/",
+        "filed",
+        'href="/console/learners/u1"',
+    ):
+        assert words in page
+
+
+async def test_a_learner_is_looked_up_and_shown_with_a_strip_of_the_last_days(browser: Browser) -> None:
+    await browser.court.enrol(dark_life())
+    await browser.court.observe(dark_life().observations, FILED)
+    await browser.sign_in()
+
+    assert await browser.get("/console/learners?id=u1") == (303, "/console/learners/u1")
+    _, page = await browser.get("/console/learners/u1")
+
+    assert page.count('class="v-unable_platform"') == 2
+    assert 'class="outage o-owed"' in page
+    assert 'href="/console/classes/mon"' in page
+    assert "unable platform" in page
+
+
+async def test_a_class_is_shown_with_the_verdict_of_each_learner(browser: Browser) -> None:
+    await browser.court.enrol(dark_life())
+    await browser.court.observe(dark_life().observations, FILED)
+    await browser.sign_in()
+
+    status, page = await browser.get("/console/classes/mon")
+
+    assert status == 200
+    assert 'href="/console/learners/u1"' in page
+    assert "unable platform" in page
+    assert "100 %" in page
+
+
+async def test_a_stranger_s_text_is_text_in_a_page_and_safe_in_a_link(browser: Browser) -> None:
+    name = "<b>u/1?&\"'"
+    mon, wed = lesson("mon", "Mon 19:00", name), lesson("wed", "Wed 19:00", name)
+    seen = [*kept_out(mon, name), *kept_out(wed, name)]
+    dossier = life([mon, wed], seen, [enrolment(who=name)], learner_id=name)
+    await browser.court.enrol(dossier)
+    await browser.court.observe(dossier.observations, FILED)
+    await browser.sign_in()
+
+    _, to = await browser.get(f"/console/learners?id={quote(name, safe='')}")
+    status, page = await browser.get(to)
+
+    assert (status, "<b>u/1" in page, "&lt;b&gt;u/1" in page) == (200, False, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/console/cases/x", 404, "There is no case of that key."),
+        ("/console/learners/x", 404, "Nobody of that id is on the roster."),
+        ("/console/classes/x", 404, "There is no class of that id."),
+        ("/console/cases?state=sleeping", 422, "state must be one of"),
+        ("/console/learners?id=", 422, "Whom?"),
+    ],
+)
+async def test_what_is_not_there_is_said_in_words(browser: Browser, path: str, status: int, words: str) -> None:
+    await browser.sign_in()
+
+    answered, page = await browser.get(path)
+
+    assert (answered, words in page) == (status, True)
+
+
+@pytest.mark.parametrize("after", ["", "x", "1", ".u1", "9" * 20 + ".u1", "5.u1"])
+def test_a_place_in_a_list_is_read_or_left_alone(after: str) -> None:
+    assert overview.read_place(after) == (overview.Place(5, "u1") if after == "5.u1" else None)
+
+
+def _outage(learner_id: str, starts_at: Instant) -> dict[str, object]:
+    """Make a row of an open outage, as folding writes it."""
+    body = {"domains": ["provider:agora"], "look_again_at": None}
+    return {
+        "learner_id": learner_id,
+        "starts_at": starts_at,
+        "ends_at": starts_at + HOUR,
+        "answer": "not_yet",
+        "domains": "|provider:agora|",
+        "body": json.dumps(body),
+        "projected_minor": 0,
+    }
+
+
+async def test_open_outages_are_paged_oldest_first(engine: AsyncEngine) -> None:
+    async with storage.writing(engine) as conn:
+        await conn.execute(outages.insert(), [_outage(f"u{number}", FILED - number % 3 * HOUR) for number in range(5)])
+        await conn.execute(outages.insert(), _outage("settled", FILED) | {"answer": "owed"})
+
+    seen: list[object] = []
+    after: overview.Place | None = None
+    async with storage.reading(engine) as conn:
+        while True:
+            page, after = await overview.open_outages(conn, after, 2)
+            seen += [row["learner_id"] for row in page]
+            if after is None:
+                break
+            after = overview.read_place(after.written())
+
+    assert seen == ["u2", "u1", "u4", "u0", "u3"]
+
+
+# --- decisions --------------------------------------------------------------------------------------------------
+
+
+async def _key(browser: Browser) -> str:
+    return (await browser.court.case()).case_key
+
+
+async def test_what_the_breaker_stopped_waits_on_the_first_page_and_is_released_under_the_visitor_s_name(
+    stopped: Browser,
+) -> None:
+    key = await _key(stopped)
+    assert "stopped by the breaker" in (await stopped.get("/console/"))[1]
+
+    answer = await stopped.post(
+        f"/console/cases/{key}/decision", seal=await stopped.seal(key), decision="release", reason="It was looked at."
+    )
+
+    assert answer == (303, f"/console/cases/{key}")
+    _, page = await stopped.get(f"/console/cases/{key}")
+    assert "<td>Li Wei</td>" in page
+    assert (await stopped.court.case()).state == "filed"
+    assert "Nothing. Whatever is owed is on its way." in (await stopped.get("/console/"))[1]
+
+
+@pytest.mark.parametrize("seal", ["", "0" * 64, "é"])
+async def test_a_form_of_somebody_else_s_page_decides_nothing(stopped: Browser, seal: str) -> None:
+    key = await _key(stopped)
+
+    status, page = await stopped.post(f"/console/cases/{key}/decision", seal=seal, decision="release", reason="x")
+
+    assert (status, "not of your visit" in page) == (403, True)
+    assert (await stopped.court.case()).state == "candidate"
+
+
+async def test_a_stranger_decides_nothing(stopped: Browser) -> None:
+    key = await _key(stopped)
+    seal, stopped.cookies = await stopped.seal(key), {}
+
+    status, page = await stopped.post(f"/console/cases/{key}/decision", seal=seal, decision="release", reason="x")
+
+    assert (status, "Sign in" in page) == (200, True)
+    assert (await stopped.court.case()).state == "candidate"
+
+
+async def test_a_withdrawal_without_the_record_it_rests_on_is_refused_on_the_page(stopped: Browser) -> None:
+    key = await _key(stopped)
+    path, seal = f"/console/cases/{key}/decision", await stopped.seal(key)
+
+    status, page = await stopped.post(path, seal=seal, decision="withdraw", reason="No.")
+    assert (status, "evidence is required for a withdrawal" in page) == (422, True)
+
+    assert (await stopped.post(path, seal=seal, decision="withdraw", reason="No.", reference="log 7"))[0] == 303
+    assert (await stopped.court.case()).state == "withdrawn"
+
+    status, page = await stopped.post(path, seal=seal, decision="withdraw", reason="No.", reference="log 7")
+    assert (status, 'role="alert"' in page) == (409, True)
+
+
+def test_a_seal_belongs_to_one_visit() -> None:
+    keeper = Keeper(TOKEN)
+    mine, theirs = (keeper.cookie(Visitor(name, FILED)) for name in ("Li Wei", "Wang Fang"))
+
+    assert keeper.believes_seal(mine, keeper.seal(mine))
+    assert not keeper.believes_seal(mine, keeper.seal(theirs))
+
+
+@pytest.mark.parametrize(
+    ("passed", "written"), [(0, "0 h 00 min"), (48 * HOUR - MINUTE, "47 h 59 min"), (96 * HOUR, "4 d 0 h")]
+)
+def test_an_age_is_written_in_the_two_units_that_matter(passed: Instant, written: str) -> None:
+    assert age(FILED, FILED - passed) == written
