@@ -48,6 +48,7 @@ deliveries = Table(
     Column("state", SmallInteger, nullable=False, default=WAITING, doc="0 waiting, 1 read, 2 unreadable"),
     Column("problem", Text, doc="why it is unreadable, without personal data"),
     UniqueConstraint("minute", "provider", "event_id"),
+    Index("ix_deliveries_provider_seq", "provider", "seq"),
 )
 Index(
     "ix_deliveries_waiting",
@@ -98,6 +99,7 @@ classes = Table(
     Column("cancelled_technical", Boolean),
     Column("window", BigInteger, nullable=False, index=True, doc="starts_at in half hours since 1970, cut down"),
     Index("ix_classes_provider_room_id", "provider", "room_id", "starts_at"),
+    Index("ix_classes_running", "ends_at", "starts_at"),
 )
 
 class_learners = Table(
@@ -139,6 +141,14 @@ observations = Table(
     Index("ix_observations_kind_at", "kind", "at"),
     Index("ix_observations_room", "source", "room_id", "at"),
     Index("ix_observations_participant_id_kind", "participant_id", "kind"),
+)
+
+feed_spans = Table(
+    "feed_spans",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("starts_at", BigInteger, primary_key=True, doc="of a source no two spans overlap or touch"),
+    Column("ends_at", BigInteger, nullable=False, doc="all its feed_alive observations, united"),
 )
 
 polls = Table(
