@@ -13,7 +13,7 @@ from sqlalchemy import select
 from collectors import registry
 from collectors.contract import Collector
 from qos_monitor import clock as clocks
-from qos_monitor import lines, logs, reading, release
+from qos_monitor import lines, logs, reading, release, remapping
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges
 from qos_monitor.intake import COLUMNS, Intake
@@ -110,6 +110,7 @@ class Service:
     async def start(self) -> int:
         """Migrate, listen, and begin to work; answer the port."""
         await storage.migrate(self.engine)
+        await self._map()
         await self._remember()
         self._writer.start()
         self._session = aiohttp.ClientSession()
@@ -159,12 +160,21 @@ class Service:
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)
         polls = polling.jobs(self._settings, self.engine, self.clock, session, self.telemetry)
-        return [read, *self._claims.jobs(session), *polls]
+        return [read, Job("remap", self._remap), *self._claims.jobs(session), *polls]
 
     async def _read(self) -> int:
         report = await reading.read_batch(self.engine, self._readers, self.clock.now(), READ_BATCH)
         self.telemetry.read(report)
         return report.count
+
+    async def _map(self) -> None:
+        """Put the templates of the settings in force; where they are new, the job remaps what was seen before."""
+        settings = self._settings
+        if await remapping.adopt(self.engine, (*settings.room_templates, *settings.participant_templates)):
+            logs.event("templates_changed")
+
+    async def _remap(self) -> int:
+        return await remapping.remap(self.engine, self.clock.now())
 
     async def _remember(self) -> None:
         """Look up when each provider was last heard, so that a restart does not hide a silence.

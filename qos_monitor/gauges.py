@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import JSON, ColumnElement, Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import clock, telemetry
+from qos_monitor import clock, telemetry, unmapped
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.storage.engine import reading
 from qos_monitor.storage.tables import (
@@ -59,6 +59,8 @@ class Gauges(Collector):
                 return
             async with reading(self._engine) as conn:
                 samples = await _read(conn, now)
+                strange = await unmapped.counts(conn, sorted(self._last_received()), now)
+            samples[telemetry.UNMAPPED] = [(key, float(count)) for key, count in sorted(strange.items())]
             took = clock.stopwatch_s() - started
             self._rest_until = started + max(_REST_S, took * _REST_FACTOR)
             self._samples = samples

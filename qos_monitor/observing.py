@@ -5,19 +5,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
 from collectors.threads import settled
-from qos_monitor import due, timetable
+from qos_monitor import due, naming, timetable
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
 from qos_monitor.storage.tables import classes, observations
-from rules.observation import Kind, Observation, chosen
-from rules.span import Instant
+from qos_monitor.timetable import Place
+from rules.observation import OF_A_CLASS, Kind, Observation, chosen
+from rules.span import Instant, Span
 
 Key = tuple[str, str]
 Room = tuple[str, str]
+
+NAMES_AT_ONCE: int = 100
+"""Names whose observations are held in memory together when they are placed anew."""
 
 _NEVER = -(2**62)  # before every place in a thread
 _CHECKS = frozenset({Kind.CHECK_PASSED, Kind.CHECK_FAILED})
@@ -73,21 +77,55 @@ async def remap(conn: AsyncConnection, rooms: Mapping[Room, tuple[Instant, Insta
     return len(await _settle(conn, entries, now, sessions_stand=True))
 
 
+async def rooms_seen(conn: AsyncConnection, source: str, span: Span) -> set[str]:
+    """Find every room of a provider in which something was seen in or around this span."""
+    # By kind and time, for which there is an index; there is none over time alone.
+    statement = select(observations.c.room_id).where(
+        observations.c.kind.in_(sorted(kind.value for kind in OF_A_CLASS)),
+        observations.c.at >= span.start - timetable.REACH,
+        observations.c.at < span.end + timetable.REACH,
+        observations.c.source == source,
+        observations.c.room_id.is_not(None),
+    )
+    return set((await conn.execute(statement.distinct())).scalars())
+
+
 async def remap_people(
     conn: AsyncConnection, source: str, people: Iterable[str], span: tuple[Instant, Instant], now: Instant
 ) -> int:
     """Place anew what was seen of these people, in no room, within this span; answer as `remap` does."""
-    entries = []
-    for names in chunks(people):
-        statement = select(observations).where(
-            observations.c.source == source,
-            observations.c.room_id == ANYWHERE,
-            observations.c.at >= span[0] - timetable.REACH,
-            observations.c.at < span[1] + timetable.REACH,
-            observations.c.participant_id.in_(names),
-        )
-        entries += [_entry(row) for row in await conn.execute(statement)]
-    return len(await _settle(conn, entries, now, sessions_stand=True))
+    known = await naming.templates_of(conn)
+    given = set(people)
+    names = given | {name for person in given for name in known.names_of(source, person)}
+    is_theirs = (observations.c.room_id == ANYWHERE) & (observations.c.at < span[1] + timetable.REACH)
+    return await _remap_named(conn, source, names, is_theirs & (observations.c.at >= span[0] - timetable.REACH), now)
+
+
+async def remap_names(conn: AsyncConnection, source: str, names: Iterable[str], now: Instant) -> int:
+    """Place anew everything seen under these names of a provider, whenever it was; answer as `remap` does."""
+    return await _remap_named(conn, source, names, observations.c.room_id.is_not(None), now)
+
+
+async def _remap_named(
+    conn: AsyncConnection, source: str, names: Iterable[str], condition: ColumnElement[bool], now: Instant
+) -> int:
+    moved = 0
+    for some in chunks(sorted(names), NAMES_AT_ONCE):
+        is_named = observations.c.participant_id.in_(some) | observations.c.named.in_(some)
+        rows = await conn.execute(select(observations).where(observations.c.source == source, is_named, condition))
+        moved += len(await _settle(conn, [_entry(row) for row in rows], now, sessions_stand=True))
+    return moved
+
+
+async def remap_after(conn: AsyncConnection, seq: int, limit: int, now: Instant) -> int | None:
+    """Place anew the next ``limit`` observations after this one, in the order of storing; None at the end.
+
+    Answers where to go on.
+    """
+    statement = select(observations).where(observations.c.seq > seq).order_by(observations.c.seq).limit(limit)
+    rows = (await conn.execute(statement)).all()
+    await _settle(conn, [_entry(row) for row in rows if row.room_id is not None], now, sessions_stand=True)
+    return int(rows[-1].seq) if rows else None
 
 
 def _by_key(arrived: Iterable[Entry]) -> dict[Key, Entry]:
@@ -177,9 +215,9 @@ async def _settle(
     touched: set[str | None] = set()
     for entry in entries:
         seen = entry.sighting.observation
-        class_id, role = table.place(entry.sighting)
+        place = table.place(entry.sighting)
         session = entry.row.session if sessions_stand and entry.row is not None else seen.session
-        values = _values(entry) | {"class_id": class_id, "role": role, "session": session}
+        values = _values(entry, place) | {"session": session}
         if entry.row is None:
             new.append(values)
         elif any(getattr(entry.row, name) != value for name, value in values.items()):
@@ -187,16 +225,27 @@ async def _settle(
             touched.add(entry.row.class_id)
         else:
             continue
-        touched.add(class_id)
-        changed.append((entry.key, seen if class_id is None else replace(seen, class_id=class_id, role=role)))
+        touched.add(place.class_id)
+        changed.append((entry.key, _placed(seen, place)))
     await _write(conn, new, moved)
     await _touch(conn, touched, [seen for _, seen in changed], now)
     return changed
 
 
-def _values(entry: Entry) -> Values:
-    sighting = entry.sighting
+def _placed(seen: Observation, place: Place) -> Observation:
+    if place.class_id is None:
+        return seen
+    return replace(seen, class_id=place.class_id, participant_id=place.participant_id, role=place.role)
+
+
+def _values(entry: Entry, place: Place) -> Values:
+    sighting, name = entry.sighting, entry.sighting.observation.participant_id
     return observation_values(sighting.observation) | {
+        "class_id": place.class_id,
+        "participant_id": place.participant_id,
+        "role": place.role,
+        "named": None if name == place.participant_id else name,
+        "unmapped": place.unmapped,
         "delivery_seq": entry.delivery_seq,
         "room_id": None if sighting.placed else sighting.observation.class_id,
         "thread": sighting.thread,

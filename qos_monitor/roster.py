@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE
-from qos_monitor import due, observing
+from qos_monitor import cancelling, due, naming, observing
 from qos_monitor.errors import InputError
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import (
@@ -32,8 +32,9 @@ from qos_monitor.storage.tables import (
     verdicts,
     windows,
 )
+from qos_monitor.templates import Templates
 from rules.document import Problem
-from rules.span import Instant
+from rules.span import Instant, united
 from rules.world import Course, Enrolment, ScheduledClass, World
 
 _TEXT_LENGTH_MAX = 200
@@ -79,6 +80,8 @@ class RosterPlan:
     classes: Changes
     before: Mapping[str, ScheduledClass]
     """The classes that change, as they are now."""
+    after: Sequence[ScheduledClass]
+    """Every class given, as it will be: called off where the school said so since (decision 0020)."""
 
     def as_json(self) -> dict[str, object]:
         """Write it for the answer of the roster API."""
@@ -98,11 +101,13 @@ async def plan(conn: AsyncConnection, roster: World) -> RosterPlan:
     if problems:
         raise InputError(problems)
     known_classes = await _known_classes(conn, [row.id for row in roster.classes])
+    roster = await cancelling.upheld(conn, roster, known_classes)
     return RosterPlan(
         courses=_compared(roster.courses, await _known(conn, courses, roster.courses, course_of)),
         enrolments=_compared(roster.enrolments, await _known(conn, enrolments, roster.enrolments, enrolment_of)),
         classes=_compared(roster.classes, known_classes),
         before=known_classes,
+        after=roster.classes,
     )
 
 
@@ -115,14 +120,15 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
     dialect = conn.dialect.name
     new_courses = [course_values(row) for row in roster.courses if row.id in planned.courses.ids]
     new_enrolments = [enrolment_values(row) for row in roster.enrolments if row.id in planned.enrolments.ids]
-    new_classes = [row for row in roster.classes if row.id in planned.classes.ids]
+    new_classes = [row for row in planned.after if row.id in planned.classes.ids]
     await _put(conn, upsert(dialect, courses), new_courses)
     await _put(conn, upsert(dialect, enrolments), new_enrolments)
     await _put(conn, upsert(dialect, classes), [class_values(row) for row in new_classes])
     await _put_learners(conn, new_classes)
     before = [planned.before[row.id] for row in new_classes if row.id in planned.before]
     await _touch(conn, planned, new_classes, before, now)
-    await observing.remap(conn, _rooms([*new_classes, *before]), now)
+    known = await naming.templates_of(conn)
+    await observing.remap(conn, await _rooms(conn, [*new_classes, *before], known), now)
     await _remap_people(conn, [*new_classes, *before], now)
     return planned
 
@@ -193,14 +199,39 @@ async def _touch_enrolled(conn: AsyncConnection, enrolment_ids: Sequence[str], n
     await due.touch_classes(conn, (await conn.execute(attended)).scalars(), now)
 
 
-def _rooms(rows: Iterable[ScheduledClass]) -> Mapping[observing.Room, tuple[Instant, Instant]]:
+async def _rooms(
+    conn: AsyncConnection, rows: Sequence[ScheduledClass], known: Templates
+) -> Mapping[observing.Room, tuple[Instant, Instant]]:
+    """Find the rooms whose observations may belong to these classes, each with the span that these lie in."""
     spans: dict[observing.Room, tuple[Instant, Instant]] = {}
-    for row in rows:
-        if row.room_id is not None:
-            key = (row.provider, row.room_id)
-            low, high = spans.get(key, (row.starts_at, row.ends_at))
-            spans[key] = (min(low, row.starts_at), max(high, row.ends_at))
+    found = [(row, row.room_id) for row in rows if row.room_id is not None]
+    found += [(row, room) for row in rows for room in known.rooms_of(row.provider, row.id, row.course_id)]
+    for provider in {row.provider for row in rows if known.are_open(row.provider)}:
+        found += await _rooms_read(conn, [row for row in rows if row.provider == provider], known)
+    for row, room in found:
+        key = (row.provider, room)
+        low, high = spans.get(key, (row.starts_at, row.ends_at))
+        spans[key] = (min(low, row.starts_at), max(high, row.ends_at))
     return spans
+
+
+async def _rooms_read(
+    conn: AsyncConnection, rows: Sequence[ScheduledClass], known: Templates
+) -> list[tuple[ScheduledClass, str]]:
+    """Find the rooms of one provider whose names nobody can write: among those that were seen at the time."""
+    provider = rows[0].provider
+    by_id = defaultdict(list)
+    for row in rows:
+        by_id[row.id].append(row)
+    seen: set[str] = set()
+    for span in united(row.span for row in rows):
+        seen |= await observing.rooms_seen(conn, provider, span)
+    return [
+        (row, room)
+        for room in sorted(seen)
+        for class_id, _ in known.classes_in(provider, room)
+        for row in by_id[class_id]
+    ]
 
 
 def _compared(given: Sequence[_R], known: Mapping[str, _R]) -> Changes:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from qos_monitor import setting_values as values
 from qos_monitor.errors import SettingsError
+from qos_monitor.templates import Template, participant_templates, room_templates
 
 PREFIX = "QOS_"
 _FILE = "_FILE"
@@ -52,6 +53,8 @@ class Settings:
     janus_credentials: tuple[str, ...]
     beacon_secrets: tuple[str, ...]
     beacon_origins: tuple[str, ...]
+    room_templates: tuple[Template, ...]
+    participant_templates: tuple[Template, ...]
     observations_token: str | None
     roster_token: str | None
     cases_token: str | None
@@ -99,6 +102,13 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_JANUS_CREDENTIALS", "`user:password` pairs of Janus servers, comma separated", values.credentials),
     _secret("QOS_BEACON_SECRETS", "secrets that sign beacon tokens; the first one mints", values.secrets),
     Setting("QOS_BEACON_ORIGINS", "", "web origins whose pages may send beacons (CORS)", values.origins),
+    Setting("QOS_ROOM_TEMPLATES", "", "`provider:class-{class_id}`, comma separated (docs/mapping.md)", room_templates),
+    Setting(
+        "QOS_PARTICIPANT_TEMPLATES",
+        "",
+        "`provider:u{learner_id}` or `provider:t{teacher_id}`, comma separated (docs/mapping.md)",
+        participant_templates,
+    ),
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
     _secret("QOS_ROSTER_TOKEN", "bearer token of PUT /v1/roster; none: closed", values.token),
     _secret("QOS_CASES_TOKEN", "bearer token of /v1/cases and its neighbours; none: closed", values.token),

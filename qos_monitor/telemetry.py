@@ -24,7 +24,7 @@ DELIVERY_RESULTS: tuple[str, ...] = (
     "broken_off",
 )
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
-JOBS: tuple[str, ...] = ("read", "judge", "review", "relay", "reconcile", "poll")
+JOBS: tuple[str, ...] = ("read", "remap", "judge", "review", "relay", "reconcile", "poll")
 CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
 POLLED: tuple[str, ...] = ("agora",)
 """Providers whose statistics can be polled."""
@@ -92,6 +92,12 @@ BUILD = Metric("qos_build_info", "info", (), "version of the program and of its 
 
 FEED_SILENCE = _gauge("qos_feed_silence_seconds", "since the last delivery of a provider", "provider")
 JUDGING_LAG = _gauge("qos_judging_lag_seconds", "how long the oldest window or learner has been due")
+UNMAPPED = _gauge(
+    "qos_observations_unmapped",
+    "seen in the last 7 days in a room, or of a person, that the roster does not know",
+    "provider",
+    "what",
+)
 WAITING_DELIVERIES = _gauge("qos_deliveries_waiting", "stored and not yet read")
 OUTBOX_DEPTH = _gauge("qos_outbox_claims", "claims ready and not yet answered")
 OUTBOX_AGE = _gauge("qos_outbox_oldest_seconds", "since the oldest claim in the outbox was made")
@@ -124,6 +130,7 @@ METRICS: tuple[Metric, ...] = (
     BUILD,
     FEED_SILENCE,
     JUDGING_LAG,
+    UNMAPPED,
     WAITING_DELIVERIES,
     OUTBOX_DEPTH,
     OUTBOX_AGE,

@@ -1,17 +1,20 @@
-"""Finds the class that an event belongs to: by the provider's room, or by whom the roster has in which class."""
+"""Finds the class and the person that an event is about, by the roster and by what is known of names."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Column, Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
+from qos_monitor import naming
+from qos_monitor.naming import Called, Names
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import class_learners, classes
-from rules.observation import Role
+from qos_monitor.templates import Templates
+from rules.observation import Observation, Role
 from rules.span import HOUR, MINUTE, Instant
 
 JOIN_WINDOW: int = 15 * MINUTE
@@ -36,7 +39,7 @@ class Slot:
     teacher_id: str
     learner_ids: frozenset[str]
 
-    def rank(self, at: Instant, participant_id: str | None) -> tuple[bool, bool, int, Instant, str] | None:
+    def rank(self, at: Instant, called: Called | None) -> tuple[bool, bool, int, Instant, str] | None:
         """Order the classes an event may belong to, the smallest first; None is out of reach.
 
         A class that has the participant goes before one that has not: of two classes back to back, a learner
@@ -44,79 +47,137 @@ class Slot:
         """
         if not self.starts_at - REACH <= at < self.ends_at + REACH:
             return None
-        is_stranger = participant_id is not None and not self.has(participant_id)
+        is_stranger = called is not None and self.whom(called) is None
         is_outside = not self.starts_at - JOIN_WINDOW <= at < self.ends_at
         distance = max(self.starts_at - at, at - self.ends_at + 1, 0)
         return (is_stranger, is_outside, distance, self.starts_at, self.class_id)
 
-    def has(self, participant_id: str) -> bool:
-        """Say whether this person teaches or learns here."""
-        return participant_id == self.teacher_id or participant_id in self.learner_ids
+    def whom(self, called: Called) -> tuple[str, Role] | None:
+        """Say who of those that a name may mean teaches or learns here; None is nobody."""
+        if called.given == self.teacher_id:
+            return called.given, Role.TEACHER
+        for person in (called.given, *called.learners):
+            if person in self.learner_ids:
+                return person, Role.LEARNER
+        return (self.teacher_id, Role.TEACHER) if self.teacher_id in called.teachers else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sighting belongs, in our own ids; ``unmapped`` says what of it the roster does not know."""
+
+    class_id: str | None
+    participant_id: str | None
+    role: Role | None
+    unmapped: Literal["room", "person"] | None = None
+
+
+_Rooms = Mapping[tuple[str, str], Sequence[Slot]]
 
 
 class Timetable:
-    """The classes of some rooms around some instants."""
+    """The classes of some rooms around some instants, and the names of those who were seen there."""
 
-    def __init__(self, rooms: Mapping[tuple[str, str], list[Slot]]) -> None:
+    def __init__(self, names: Names, rooms: _Rooms, named: _Rooms) -> None:
+        """``rooms``: the classes that the roster has in a room; ``named``: those that a room's name tells."""
+        self._names = names
         self._rooms = rooms
+        self._named = named
 
-    def place(self, sighting: Sighting) -> tuple[str | None, Role | None]:
-        """Find our class and role for a sighting in the provider's names; no class known is None."""
+    def place(self, sighting: Sighting) -> Place:
+        """Find our class, person and role for a sighting in the provider's names."""
         seen = sighting.observation
         if sighting.placed or seen.class_id is None:
-            return seen.class_id, seen.role
-        ranked = [
-            (rank, slot)
-            for slot in self._rooms.get((seen.source, seen.class_id), ())
-            if (seen.class_id != ANYWHERE or slot.has(seen.participant_id or ""))
-            and (rank := slot.rank(seen.at, seen.participant_id)) is not None
-        ]
-        if not ranked:
-            return None, seen.role
-        slot = min(ranked, key=lambda pair: pair[0])[1]
-        is_teacher = seen.participant_id == slot.teacher_id
-        return slot.class_id, Role.TEACHER if is_teacher and seen.role is not None else seen.role
+            return Place(seen.class_id, seen.participant_id, seen.role)
+        called = None if seen.participant_id is None else self._names.called(seen.source, seen.participant_id)
+        key = (seen.source, seen.class_id)
+        slot = _nearest(self._rooms.get(key, ()), seen, called) or _nearest(self._named.get(key, ()), seen, called)
+        if slot is None:
+            is_roomless = seen.class_id == ANYWHERE
+            given = None if called is None else called.given
+            return Place(None, given, seen.role, "person" if is_roomless else "room")
+        if called is None:
+            return Place(slot.class_id, None, seen.role)
+        found = slot.whom(called)
+        if found is None:
+            return Place(slot.class_id, called.given, seen.role, "person")
+        person, role = found
+        return Place(slot.class_id, person, seen.role and role)
+
+
+def _nearest(slots: Iterable[Slot], seen: Observation, called: Called | None) -> Slot | None:
+    ranked = [
+        (rank, slot)
+        for slot in slots
+        if (seen.class_id != ANYWHERE or (called is not None and slot.whom(called)))
+        and (rank := slot.rank(seen.at, called)) is not None
+    ]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+_Span = tuple[Instant, Instant]
 
 
 async def load(conn: AsyncConnection, sightings: Iterable[Sighting]) -> Timetable:
-    """Read the classes that these sightings may belong to."""
-    spans: dict[tuple[str, str], tuple[Instant, Instant]] = {}
-    people: dict[str, set[str]] = defaultdict(set)
-    for sighting in sightings:
-        seen = sighting.observation
-        if not sighting.placed and seen.class_id is not None:
-            key = (seen.source, seen.class_id)
-            low, high = spans.get(key, (seen.at, seen.at))
-            spans[key] = (min(low, seen.at), max(high, seen.at))
-            if seen.class_id == ANYWHERE and seen.participant_id is not None:
-                people[seen.source].add(seen.participant_id)
-    found: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
-    for source in {key[0] for key in spans}:
-        for row in await _classes(conn, source, spans):
-            found[source, row.room_id].append(row)
-    for source, names in people.items():
-        found[source, ANYWHERE] = await _classes_with(conn, source, spans[source, ANYWHERE], names)
-    members = await _members(conn, list({row.id for rows in found.values() for row in rows}))
-    return Timetable({room: [_slot(row, members) for row in rows] for room, rows in found.items()})
+    """Read the classes that these sightings may belong to, and whom their names may mean."""
+    seen = [one.observation for one in sightings if not one.placed and one.observation.class_id is not None]
+    people = {(one.source, one.participant_id) for one in seen if one.participant_id is not None}
+    names = await naming.load(conn, people) if seen else Names(Templates(()), {})
+    spans: dict[str, dict[str, _Span]] = defaultdict(dict)
+    for one in seen:
+        room = one.class_id or ""
+        low, high = spans[one.source].get(room, (one.at, one.at))
+        spans[one.source][room] = (min(low, one.at), max(high, one.at))
+    rooms: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    named: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    for source, of_rooms in spans.items():
+        for row in await _classes(conn, source, of_rooms, classes.c.room_id, of_rooms):
+            rooms[source, row.room_id].append(row)
+        for room, row in await _classes_named(conn, source, of_rooms, names):
+            named[source, room].append(row)
+        if ANYWHERE in of_rooms:
+            in_none = {one.participant_id for one in seen if (one.source, one.class_id) == (source, ANYWHERE)}
+            everyone = {who for name in in_none if name is not None for who in names.called(source, name).everyone}
+            rooms[source, ANYWHERE] = await _classes_with(conn, source, of_rooms[ANYWHERE], everyone)
+    class_ids = {row.id for found in (rooms, named) for rows in found.values() for row in rows}
+    members = await _members(conn, class_ids)
+    return Timetable(names, _slots(rooms, members), _slots(named, members))
 
 
-def _slot(row: Row[Any], members: Mapping[str, list[str]]) -> Slot:
-    return Slot(row.id, row.starts_at, row.ends_at, row.teacher_id, frozenset(members.get(row.id, ())))
+def _slots(rooms: Mapping[tuple[str, str], list[Row[Any]]], members: Mapping[str, list[str]]) -> _Rooms:
+    return {
+        room: [
+            Slot(row.id, row.starts_at, row.ends_at, row.teacher_id, frozenset(members.get(row.id, ()))) for row in rows
+        ]
+        for room, rows in rooms.items()
+    }
+
+
+async def _classes_named(
+    conn: AsyncConnection, source: str, spans: Mapping[str, _Span], names: Names
+) -> list[tuple[str, Row[Any]]]:
+    """Read the classes whose id stands in the name of a room, as the templates have it."""
+    told = {room: names.templates.classes_in(source, room) for room in spans if room != ANYWHERE}
+    class_ids = {class_id for read in told.values() for class_id, _ in read}
+    known = {row.id: row for row in await _classes(conn, source, spans, classes.c.id, class_ids)}
+    return [
+        (room, known[class_id])
+        for room, read in told.items()
+        for class_id, course_id in read
+        if class_id in known and course_id in {None, known[class_id].course_id}
+    ]
 
 
 async def _classes(
-    conn: AsyncConnection, source: str, spans: Mapping[tuple[str, str], tuple[Instant, Instant]]
+    conn: AsyncConnection, source: str, spans: Mapping[str, _Span], column: Column[Any], values: Iterable[str]
 ) -> list[Row[Any]]:
-    rooms = {room: span for (name, room), span in spans.items() if name == source}
-    low = min(span[0] for span in rooms.values()) - REACH
-    high = max(span[1] for span in rooms.values()) + REACH
+    """Read the classes within reach of the spans that have one of these values."""
+    low = min(span[0] for span in spans.values()) - REACH
+    high = max(span[1] for span in spans.values()) + REACH
     found: list[Row[Any]] = []
-    for names in chunks(rooms):
+    for some in chunks(values):
         statement = select(classes).where(
-            classes.c.provider == source,
-            classes.c.room_id.in_(names),
-            classes.c.starts_at <= high,
-            classes.c.ends_at > low,
+            classes.c.provider == source, column.in_(some), classes.c.starts_at <= high, classes.c.ends_at > low
         )
         found += (await conn.execute(statement)).all()
     return found
@@ -139,7 +200,7 @@ async def _classes_with(
     return list(found.values())
 
 
-async def _members(conn: AsyncConnection, class_ids: list[str]) -> Mapping[str, list[str]]:
+async def _members(conn: AsyncConnection, class_ids: Iterable[str]) -> Mapping[str, list[str]]:
     members: dict[str, list[str]] = defaultdict(list)
     for ids in chunks(class_ids):
         statement = select(class_learners).where(class_learners.c.class_id.in_(ids))

@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import filing, judging, reconciling, relay
+from qos_monitor import filing, judging, reconciling, relay, remapping
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.claims.gateway import ClaimGateway
@@ -76,7 +76,7 @@ class Claims:
 
         async def judge() -> int:
             now = self.clock.now()
-            if await judging.has_backlog(self.engine, self.providers, now):
+            if await judging.has_backlog(self.engine, self.providers, now) or not await remapping.is_whole(self.engine):
                 return 0
             return await judging.judge_due(self.engine, self.policy, is_working_day_in_china, now, settle)
 

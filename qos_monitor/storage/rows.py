@@ -138,7 +138,8 @@ def sighting_of(row: Row[Any]) -> Sighting:
     """Read a row of observations as the collector first gave it, in the provider's own names."""
     first: dict[str, Any] = {}
     if row.room_id is not None:
-        first |= {"class_id": row.room_id, "role": row.role and Role.LEARNER}
+        named = row.participant_id if row.named is None else row.named
+        first |= {"class_id": row.room_id, "role": row.role and Role.LEARNER, "participant_id": named}
     if row.thread is not None:
         first |= {"session": row.thread}
     seen = _observation(row, **first)

@@ -109,6 +109,33 @@ class_learners = Table(
     Column("learner_id", String(200), primary_key=True, index=True),
 )
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("provider", String(32), primary_key=True, doc="as observations name it in source"),
+    Column("name", String(200), primary_key=True, doc="the provider's uid, account, identity or address of a person"),
+    Column("person_id", String(200), nullable=False, doc="the learner or teacher it is"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("what", String(8), primary_key=True, doc="room, person"),
+    Column("provider", String(32), primary_key=True, doc="* for every provider that has none of its own"),
+    Column("template", String(200), primary_key=True, doc="see qos_monitor.templates; of the last start's settings"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(200), primary_key=True, doc="by what the school knows it"),
+    Column("class_id", String(200), nullable=False, index=True, doc="which the roster may not know yet"),
+    Column("at", BigInteger, nullable=False, doc="when it was decided"),
+    Column("by", String(16), doc="learner, platform, mutual; null: the class takes place after all"),
+    Column("technical", Boolean, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False, doc="received_at of its delivery; the last of a class counts"),
+)
+
 # --- what was seen ------------------------------------------------------------------------------------------
 
 observations = Table(
@@ -135,12 +162,29 @@ observations = Table(
     Column("room_id", String(200), doc="the provider's room; null where the source uses our class ids"),
     Column("thread", String(300), doc="see collectors.threads; null where the provider names sessions"),
     Column("thread_order", BigInteger, nullable=False, default=0),
+    Column("named", String(200), doc="the provider's name of the participant; null where it is participant_id"),
+    Column("unmapped", String(8), doc="room, person: what the roster does not know; null where it knows, or need not"),
     UniqueConstraint("source", "id"),
     Index("ix_observations_class_id_participant_id", "class_id", "participant_id"),
     Index("ix_observations_thread", "source", "thread", "thread_order"),
     Index("ix_observations_kind_at", "kind", "at"),
     Index("ix_observations_room", "source", "room_id", "at"),
     Index("ix_observations_participant_id_kind", "participant_id", "kind"),
+)
+Index(
+    "ix_observations_named",
+    observations.c.source,
+    observations.c.named,
+    sqlite_where=observations.c.named.is_not(None),
+    postgresql_where=observations.c.named.is_not(None),
+)
+Index(
+    "ix_observations_unmapped",
+    observations.c.at,
+    observations.c.source,
+    observations.c.unmapped,
+    sqlite_where=observations.c.unmapped.is_not(None),
+    postgresql_where=observations.c.unmapped.is_not(None),
 )
 
 feed_spans = Table(
