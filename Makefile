@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test e2e fuzz lint format wheel lock clean
+.PHONY: help install run test e2e e2e-setup bench fuzz lint format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -15,7 +15,9 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run     set everything up and play ten days of a school with faults; Ctrl-C ends it"
 	echo "make test    set everything up and run every check (what .ci/run runs)"
-	echo "make e2e     a real class on a real Janus through a bad network; as root, in half a minute"
+	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in two minutes"
+	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
+	echo "make bench   how fast each collector reads, beside orjson alone"
 	echo "make fuzz    10 000 bodies gone wrong for every collector, in a minute or two"
 	echo "make lint    style, types and import direction alone"
 	echo "make format  let ruff lay the code out"
@@ -48,10 +50,24 @@ test: lint
 	@echo "== tests"
 	$(BIN)/pytest -q -n 2
 
+# What tests/janus_lab.py and tests/browser.py start. Each says itself what is missing.
+E2E_PACKAGES := janus nftables iproute2 chromium
+
+e2e-setup:
+	@if [ "$$(id -u)" != 0 ]; then echo "Only root can install packages: sudo apt-get install $(E2E_PACKAGES)"; exit 1; fi
+	apt-get update
+	apt-get install --yes --no-install-recommends $(E2E_PACKAGES)
+
 e2e: install
-	@wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["e2e"])')
+	@for program in janus nft ip chromium; do
+	  command -v $$program > /dev/null || { echo "$$program is missing: make e2e-setup, or apt-get install $(E2E_PACKAGES)"; exit 1; }
+	done
+	wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["e2e"])')
 	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
 	$(BIN)/pytest -q tests/e2e/test_*.py
+
+bench: install
+	@PYTHONPATH=tests $(BIN)/python tests/bench/parse_speed.py $(if $(JSON),--json $(JSON))
 
 fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py
