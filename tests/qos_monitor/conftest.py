@@ -1,34 +1,47 @@
-"""What the tests of the service share: a migrated database in a file of its own."""
+"""What the tests of the service share: a migrated database of its own for each test, on either server."""
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from postgresql_server import Server, served
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.storage import engine as storage
 
 
-@pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """Give an empty database with every table: a SQLite file, or the PostgreSQL that TEST_POSTGRESQL_URL names."""
-    url = os.environ.get("TEST_POSTGRESQL_URL")
-    made = storage.create(url or f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3")
-    if url is not None:
-        async with storage.writing(made) as conn:
-            await conn.execute(text("DROP SCHEMA public CASCADE"))
-            await conn.execute(text("CREATE SCHEMA public"))
-    await storage.migrate(made)
-    yield made
-    await made.dispose()
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Give a real PostgreSQL, started once for all tests of this process."""
+    with served() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """Give an empty database with every table, once on SQLite and once on PostgreSQL."""
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql")
+        async with server.engine() as made:
+            yield made
+        return
+    async with _embedded(tmp_path / "qos.sqlite3") as made:
+        yield made
 
 
 @pytest.fixture
 async def embedded(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """Give an empty SQLite database with every table, for what only SQLite does."""
-    made = storage.create(f"sqlite+aiosqlite:///{tmp_path}/embedded.sqlite3")
+    async with _embedded(tmp_path / "embedded.sqlite3") as made:
+        yield made
+
+
+@asynccontextmanager
+async def _embedded(file: Path) -> AsyncIterator[AsyncEngine]:
+    made = storage.create(f"sqlite+aiosqlite:///{file}")
     await storage.migrate(made)
-    yield made
-    await made.dispose()
+    try:
+        yield made
+    finally:
+        await made.dispose()

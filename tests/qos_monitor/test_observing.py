@@ -36,7 +36,10 @@ async def enrol(engine: AsyncEngine, *starts: Instant, room: str | None = None, 
 
 async def places(engine: AsyncEngine) -> dict[str, tuple[str | None, str | None]]:
     async with storage.reading(engine) as conn:
-        return {row.id: (row.class_id, row.role) for row in await conn.execute(select(observations))}
+        return {
+            row.id: (row.class_id, row.role)
+            for row in await conn.execute(select(observations).order_by(observations.c.seq))
+        }
 
 
 def somewhere(name: str, who: str = "u1", at: Instant = MONDAY) -> Sighting:

@@ -1,0 +1,135 @@
+"""A real PostgreSQL of the tests' own: started in a folder, its tables emptied for each test."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.tables import metadata
+
+USER = "postgres"
+NAME = "qos_tests"
+WANTED = "PostgreSQL is wanted and is not installed; on Debian or Ubuntu: apt-get install postgresql"
+_START_S_MAX = 60.0
+
+
+class Stopped(Exception):  # noqa: N818 - a state
+    """The server ended by itself; its log says why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server that listens on a port of this machine and believes everybody there."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Name the database as settings do."""
+        return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.port}/{NAME}"
+
+    async def made_ready(self) -> None:
+        """Make the database with every table. Raises OSError or CannotConnectNowError while the server starts."""
+        conn = await asyncpg.connect(host="127.0.0.1", port=self.port, user=USER, database=USER)
+        try:
+            await conn.execute(f"CREATE DATABASE {NAME}")
+        finally:
+            await conn.close()
+        made = storage.create(self.url)
+        await storage.migrate(made)
+        await made.dispose()
+
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[AsyncEngine]:
+        """Give the database with every table empty: a new one for each test would take twenty times as long."""
+        made = storage.create(self.url)
+        try:
+            await _empty(made)
+            yield made
+        finally:
+            await made.dispose()
+
+
+async def _empty(made: AsyncEngine) -> None:
+    """Empty every table; where the test before took one away, make them all anew."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    try:
+        async with storage.writing(made) as conn:
+            await conn.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    except ProgrammingError:
+        async with storage.writing(made) as conn:
+            await conn.execute(text("DROP SCHEMA public CASCADE"))
+            await conn.execute(text("CREATE SCHEMA public"))
+        await storage.migrate(made)
+
+
+@contextmanager
+def served() -> Iterator[Server]:
+    """Run a server with its data in a folder of its own, and a migrated database in it; all ends with the context.
+
+    PostgreSQL does not run as root, so root hands it to the user that Debian's package made. It does not flush to
+    disk: what survives a power cut is not for these tests to say.
+    """
+    binaries = _binaries()
+    with TemporaryDirectory(prefix="qos-postgresql-") as folder:
+        data, port = Path(folder), _free_port()
+        user = USER if os.geteuid() == 0 else None
+        if user is not None:
+            shutil.chown(data, user)
+        given = ["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8"]
+        subprocess.run(
+            [binaries / "initdb", "--pgdata", data, *given], check=True, stdout=subprocess.DEVNULL, cwd="/", user=user
+        )
+        options: list[str | Path] = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", data, "-c", "fsync=off"]
+        with (data / "log").open("wb") as log:
+            process = subprocess.Popen([binaries / "postgres", *options], stderr=log, cwd="/", user=user)
+        try:
+            with ThreadPoolExecutor(1) as aside:  # the test that asks first has a loop of its own already
+                aside.submit(lambda: asyncio.run(_made_ready(Server(port), process))).result()
+            yield Server(port)
+        except Stopped:
+            raise RuntimeError((data / "log").read_text()) from None
+        finally:
+            process.terminate()
+            process.wait(_START_S_MAX)
+
+
+def _binaries() -> Path:
+    """Find the newest version's programs where Debian puts them, or on the path."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    if versions:
+        return versions[-1]
+    found = shutil.which("initdb")
+    if found is None:
+        raise RuntimeError(WANTED)
+    return Path(found).resolve().parent
+
+
+def _free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+async def _made_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(_START_S_MAX):
+        while True:
+            try:
+                return await server.made_ready()
+            except (OSError, asyncpg.CannotConnectNowError):
+                if process.poll() is not None:
+                    raise Stopped from None
+                await asyncio.sleep(0.05)
