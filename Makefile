@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test e2e e2e-setup bench fuzz lint format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench fuzz lint format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -46,11 +46,32 @@ $(READY): requirements.lock pyproject.toml
 run: install
 	@exec $(BIN)/qos-monitor demo
 
-test: lint
+test: lint servers
 	@echo "== tests"
 	$(BIN)/pytest -q -n 2
 
 # What tests/janus_lab.py and tests/browser.py start. Each says itself what is missing.
+# What the tests run against, as Debian packages it; `make test` installs what is missing.
+SERVERS := postgresql prometheus prometheus-alertmanager chromium
+
+servers:
+	@missing=""
+	for package in $(SERVERS); do
+	  case $$package in
+	    postgresql) ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null;;
+	    prometheus) command -v prometheus promtool > /dev/null;;
+	    prometheus-alertmanager) command -v prometheus-alertmanager amtool > /dev/null;;
+	    *) command -v $$package > /dev/null;;
+	  esac || missing="$$missing $$package"
+	done
+	if [ -z "$$missing" ]; then exit 0; fi
+	echo "Installing what the tests run against, with apt-get:$$missing"
+	as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"
+	mkdir -p $(VENV)
+	{ $$as_root apt-get update --quiet && $$as_root env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install --quiet --yes --no-install-recommends $$missing; } > $(VENV)/servers.log 2>&1 \
+	|| { tail -n 5 $(VENV)/servers.log; echo "Install these, then make test again:$$missing"; exit 1; }
+
 E2E_PACKAGES := janus nftables iproute2 chromium
 
 e2e-setup:
