@@ -28,6 +28,7 @@ from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import app as web_app
 from qos_monitor.web.health import Health
 from qos_monitor.web.hooks import Hooks
+from qos_monitor.web.names import NamesDoor
 from qos_monitor.web.observations import Observations, Roster
 from qos_monitor.wiring import Claims
 from rules import policy as policies
@@ -145,6 +146,7 @@ class Service:
             hooks,
             Observations(self.intake, self.telemetry, self.clock, settings.observations_token),
             Roster(self.engine, self.clock, settings.roster_token),
+            NamesDoor(self.engine, self.clock, settings.roster_token),
             Health(self.telemetry, self._gauges, self.clock, self._troubles()),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)

@@ -101,6 +101,20 @@ async def remap_people(
     return await _remap_named(conn, source, names, is_theirs & (observations.c.at >= span[0] - timetable.REACH), now)
 
 
+async def seen_of(conn: AsyncConnection, source: str, names: Iterable[str], enough: int) -> int:
+    """Count what was seen under these names of a provider, up to ``enough``."""
+    count = 0
+    for some in chunks(sorted(names)):
+        if count < enough:
+            statement = select(observations.c.seq).where(observations.c.source == source, _is_named(some))
+            count += len((await conn.execute(statement.limit(enough - count))).all())
+    return count
+
+
+def _is_named(names: Sequence[str]) -> ColumnElement[bool]:
+    return observations.c.participant_id.in_(names) | observations.c.named.in_(names)
+
+
 async def remap_names(conn: AsyncConnection, source: str, names: Iterable[str], now: Instant) -> int:
     """Place anew everything seen under these names of a provider, whenever it was; answer as `remap` does."""
     return await _remap_named(conn, source, names, observations.c.room_id.is_not(None), now)
@@ -111,8 +125,8 @@ async def _remap_named(
 ) -> int:
     moved = 0
     for some in chunks(sorted(names), NAMES_AT_ONCE):
-        is_named = observations.c.participant_id.in_(some) | observations.c.named.in_(some)
-        rows = await conn.execute(select(observations).where(observations.c.source == source, is_named, condition))
+        is_theirs = _is_named(some) & condition
+        rows = await conn.execute(select(observations).where(observations.c.source == source, is_theirs))
         moved += len(await _settle(conn, [_entry(row) for row in rows], now, sessions_stand=True))
     return moved
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import TypeAlias
@@ -11,10 +12,12 @@ from zoneinfo import ZoneInfo
 
 from qos_monitor import clock as clocks
 from qos_monitor import documents, settings
-from qos_monitor.importing import arrival, calendar, delivery, oneroster, sheets
+from qos_monitor import identities as names
+from qos_monitor.importing import arrival, calendar, delivery, identity_sheet, oneroster, remote_command, sheets
 from qos_monitor.importing.calendar_options import CalendarOptions
 from qos_monitor.importing.draft import Draft
-from qos_monitor.importing.groups import Groups
+from qos_monitor.importing.groups import Groups, counted
+from qos_monitor.importing.oneroster_records import COURSE_RECORDS, PERSON_COLUMNS, Mapped
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from rules.document import Invalid, Problem
@@ -32,22 +35,30 @@ def add_to(kinds: Kinds, configured: argparse.ArgumentParser) -> None:
     shared.add_argument("--dry-run", action="store_true", help="only tell what would change")
     people = argparse.ArgumentParser(add_help=False)
     people.add_argument(
-        "--person", choices=oneroster.PERSON_COLUMNS, default="sourcedId", help="what of a user is the id"
+        "--person", choices=PERSON_COLUMNS, default="sourcedId", help="what of a user is the id"
     )
     people.add_argument(
-        "--course-is", choices=oneroster.COURSE_RECORDS, default="course", help="which OneRoster record is a course"
+        "--course-is", choices=COURSE_RECORDS, default="course", help="which OneRoster record is a course"
     )
     timed = argparse.ArgumentParser(add_help=False)
     timed.add_argument(
-        "--groups", type=Path, metavar="PATH", help="OneRoster folder or zip that says who is in a group"
+        "--groups",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="OneRoster folder or zip that says who is in a group; again for each delta after it",
     )
     timed.add_argument("--zone", metavar="ZONE", help="time zone, such as Asia/Shanghai, of times that name none")
     timed.add_argument("--whole", action="store_true", help="a stored class that is in the files no more has ended")
     _add_csv(kinds, [shared, people, timed])
     _add_ical(kinds, [shared, people, timed])
     parser = kinds.add_parser("oneroster", parents=[shared, people], help="courses, from OneRoster 1.2 CSV")
-    parser.add_argument("path", type=Path, metavar="PATH", help="folder or zip")
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder or zip: a bulk one, then its deltas")
     parser.set_defaults(run=_oneroster)
+    remote_command.add_to(kinds, [shared, people], shared)
+    parser = kinds.add_parser("identities", parents=[shared], help="whose a provider's uid or account is, as CSV")
+    parser.add_argument("file", type=Path, metavar="FILE", help="columns provider, name, person_id")
+    parser.set_defaults(run=_identities)
 
 
 def _add_csv(kinds: Kinds, parents: list[argparse.ArgumentParser]) -> None:
@@ -108,28 +119,19 @@ def _ical(options: argparse.Namespace) -> int:
 
 
 def _oneroster(options: argparse.Namespace) -> int:
-    mapped = oneroster.Mapped(options.person, options.course_is)
-    draft, groups = oneroster.read(delivery.opened(options.path), mapped, f"{options.path}/")
-    return _arrive(options, draft, None, {"groups": _counted(groups)})
+    draft, groups = oneroster.read_all(_deliveries(options.paths), Mapped(options.person, options.course_is))
+    return _arrive(options, draft, None, {"groups": counted(groups)})
 
 
-def _counted(groups: Groups) -> dict[str, object]:
-    return {
-        group.id: {
-            "course_id": group.course_id,
-            "title": group.title,
-            "teachers": sum(member.is_teacher for member in group.members),
-            "learners": sum(not member.is_teacher for member in group.members),
-        }
-        for group in groups.values()
-    }
+def _deliveries(paths: list[Path]) -> list[tuple[str, Mapping[str, bytes]]]:
+    return [(f"{path}/", delivery.opened(path)) for path in paths]
 
 
 def _groups(options: argparse.Namespace) -> Groups | None:
     if options.groups is None:
         return None
-    mapped = oneroster.Mapped(options.person, options.course_is)
-    draft, groups = oneroster.read(delivery.opened(options.groups), mapped, f"{options.groups}/")
+    mapped = Mapped(options.person, options.course_is)
+    draft, groups = oneroster.read_all(_deliveries(options.groups), mapped, must_be_whole=True)
     draft.roster()
     return groups
 

@@ -1,0 +1,62 @@
+"""``PUT /v1/identities`` and ``GET /v1/unmapped``: whose a provider's name is, and which names are nobody's yet."""
+
+import asyncio
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor import documents, identities, unmapped
+from qos_monitor.clock import Clock
+from qos_monitor.identities import Identity
+from qos_monitor.storage.engine import reading
+from qos_monitor.web import answers
+from rules.document import Invalid, Problem
+from rules.span import HOUR
+
+HOURS: str = "24"
+HOURS_MAX: int = 24 * 366
+
+
+class NamesDoor:
+    """Lets the school say who is who; behind the token of the roster, for names are personal."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, token: str | None) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._token = token
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the routes into an application."""
+        app.router.add_put("/v1/identities", answers.or_come_again(self.put))
+        app.router.add_get("/v1/unmapped", answers.or_come_again(self.show))
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Put identities in force, and answer what that changed; ``?dry_run=1`` answers what it would."""
+        if denial := answers.denied(request, self._token) or answers.encoded(request):
+            return denial
+        is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
+        body = await request.read()
+        try:
+            given = await asyncio.to_thread(_read, body)
+        except documents.NotJson as wrong:
+            return answers.wrong(wrong.problems, 400)
+        except Invalid as wrong:
+            return answers.wrong(wrong.problems)
+        planned = await identities.imported(self._engine, given, self._clock, is_dry=is_dry)
+        return answers.as_json({"dry_run": is_dry, **planned.as_json()})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """List what was seen in the last ``?hours=24`` and is nobody's; ``&provider=`` for one provider alone."""
+        if denial := answers.denied(request, self._token):
+            return denial
+        hours = request.query.get("hours", HOURS)
+        if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 1 <= int(hours) <= HOURS_MAX):
+            return answers.wrong([Problem("hours", f"must be a whole number from 1 to {HOURS_MAX}")])
+        since = self._clock.now() - int(hours) * HOUR
+        async with reading(self._engine) as conn:
+            found = await unmapped.listed(conn, since, request.query.get("provider") or None)
+        return answers.as_json({"unmapped": [one.as_json() for one in found]})
+
+
+def _read(body: bytes) -> list[Identity]:
+    return identities.read(documents.decoded(body))
