@@ -82,9 +82,24 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """The school's word that a class is called off, or after all is not (``by`` None).
+
+    Known by its id; of one class the word that was received last counts.
+    """
+
+    id: str
+    class_id: str
+    at: Instant
+    by: str | None
+    is_technical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one delivery says, and what in it said nothing to us.
 
+    ``notices`` are words about classes, not about anybody in them; only the school itself gives any.
     ``ignored`` names what we know and do not use. ``unknown`` names, in the provider's words, what we have
     never seen: an event, or a value inside one that still gave a sighting. Neither is fit for a metric label.
     """
@@ -92,6 +107,7 @@ class Reading:
     sightings: tuple[Sighting, ...] = ()
     ignored: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Collector(Protocol):

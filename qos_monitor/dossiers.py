@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
+from collectors.removals import explained
 from qos_monitor import window_book
 from qos_monitor.storage.rows import chunks, course_of, observation_of
 from qos_monitor.storage.tables import classes, courses, observations
@@ -71,4 +72,4 @@ async def _seen(conn: AsyncConnection, class_ids: Sequence[str], learner_id: str
         for ids in chunks(class_ids)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids), is_ours))
     ]
-    return reconciled(seen)
+    return explained(reconciled(seen))

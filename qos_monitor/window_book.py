@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
+from collectors.removals import explained
 from qos_monitor import due
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
@@ -97,7 +98,7 @@ async def observations_of(conn: AsyncConnection, class_ids: Iterable[str]) -> li
         for ids in chunks(class_ids)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids)))
     ]
-    return reconciled(seen)
+    return explained(reconciled(seen))
 
 
 async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> list[Enrolment]:
