@@ -59,8 +59,8 @@ servers:
 	for package in $(SERVERS); do
 	  case $$package in
 	    postgresql) ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null;;
-	    prometheus) command -v prometheus promtool > /dev/null;;
-	    prometheus-alertmanager) command -v prometheus-alertmanager amtool > /dev/null;;
+	    prometheus) command -v prometheus > /dev/null && command -v promtool > /dev/null;;
+	    prometheus-alertmanager) command -v prometheus-alertmanager > /dev/null && command -v amtool > /dev/null;;
 	    *) command -v $$package > /dev/null;;
 	  esac || missing="$$missing $$package"
 	done
