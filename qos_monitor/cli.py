@@ -17,7 +17,7 @@ from qos_monitor import bootstrap, checking, documents, mapping_commands, releas
 from qos_monitor import clock as clocks
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
-from qos_monitor.errors import QosError, SettingsError, StorageTrouble
+from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
 from qos_monitor.importing import command as importing
 from qos_monitor.settings import Settings
 from qos_monitor.simulation import demo
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, QosError) as error:
         for problem in getattr(error, "problems", (error,)):
             print(problem, file=sys.stderr)
-        return 1 if isinstance(error, StorageTrouble) else WRONG_INPUT
+        return 1 if isinstance(error, StorageTrouble | SourceTrouble) else WRONG_INPUT
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -43,6 +43,12 @@ class StorageTrouble(QosError):  # noqa: N818 - said to the sender, as `Refused`
     can_retry: ClassVar[bool] = True
 
 
+class SourceTrouble(QosError):  # noqa: N818 - said of the other side, as `StorageTrouble` is
+    """A system that we asked did not answer, for reasons of its own. Whoever started the import should try again."""
+
+    can_retry: ClassVar[bool] = True
+
+
 class RowRefused(QosError):  # noqa: N818 - said to the sender, as `Refused` is
     """The database will never take this row as it is; its neighbours were stored."""
 

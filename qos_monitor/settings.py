@@ -58,6 +58,8 @@ class Settings:
     observations_token: str | None
     roster_token: str | None
     cases_token: str | None
+    oneroster_client: tuple[str, str] | None
+    lti_private_key: str | None
     claims_url: str | None
     claims_secrets: tuple[str, ...]
     status_secrets: tuple[str, ...]
@@ -112,6 +114,8 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
     _secret("QOS_ROSTER_TOKEN", "bearer token of PUT /v1/roster; none: closed", values.token),
     _secret("QOS_CASES_TOKEN", "bearer token of /v1/cases and its neighbours; none: closed", values.token),
+    _secret("QOS_ONEROSTER_CLIENT", "`client id:secret` of `import oneroster-rest`", values.key_pair),
+    _secret("QOS_LTI_PRIVATE_KEY", "RSA key in PEM that signs for `import nrps`", values.text_or_none),
     Setting("QOS_CLAIMS_URL", "", "where claims are sent; none: they wait", values.url),
     _secret("QOS_CLAIMS_SECRETS", "`whsec_…` secrets that sign claims; all of them sign", values.whsecs),
     _secret("QOS_STATUS_SECRETS", "`whsec_…` secrets the refund system signs with", values.whsecs),
