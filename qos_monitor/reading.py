@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from collectors.contract import Collector, Delivery, Reading, Sighting, Unreadable
-from qos_monitor import logs, observing
+from collectors.contract import Collector, Delivery, Notice, Reading, Sighting, Unreadable
+from qos_monitor import cancelling, logs, observing
 from qos_monitor.observing import Entry
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.rows import chunks, is_plain
@@ -44,6 +44,7 @@ class Report:
 class _Read:
     seq: int
     provider: str
+    received_at: Instant
     reading: Reading
     problem: str | None
     is_last: bool = True
@@ -86,6 +87,7 @@ async def read_batch(
             ours_now = [one for one in piece if one.seq in free]
             seen = await observing.store(conn, _entries(ours_now), now)
             ended = [one for one in ours_now if one.is_last]
+            await cancelling.store(conn, _notices(ended), now)
             await _mark(conn, ended)
         settled += ended
         fresh += seen
@@ -119,13 +121,13 @@ def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
         result = collectors[row.provider].read(delivery)
         sightings = tuple(_recorded(sighting, row.received_at) for sighting in result.sightings)
     except Unreadable as problem:
-        return _Read(row.seq, row.provider, Reading(), f"Unreadable: {problem}"[:300])
+        return _Read(row.seq, row.provider, row.received_at, Reading(), f"Unreadable: {problem}"[:300])
     except Exception as bug:  # noqa: BLE001 - a collector's bug must not stop the deliveries behind it
         logs.failure("collector_failed", bug, provider=row.provider, seq=row.seq)
-        return _Read(row.seq, row.provider, Reading(), type(bug).__name__)
+        return _Read(row.seq, row.provider, row.received_at, Reading(), type(bug).__name__)
     if not all(map(is_storable, sightings)):
-        return _Read(row.seq, row.provider, Reading(), "NotStorable")
-    return _Read(row.seq, row.provider, replace(result, sightings=sightings), None)
+        return _Read(row.seq, row.provider, row.received_at, Reading(), "NotStorable")
+    return _Read(row.seq, row.provider, row.received_at, replace(result, sightings=sightings), None)
 
 
 def _recorded(sighting: Sighting, received_at: Instant) -> Sighting:
@@ -159,6 +161,10 @@ def unstorable(sighting: Sighting) -> str | None:
 
 def _entries(taken: Iterable[_Read]) -> list[Entry]:
     return [Entry(sighting, one.seq) for one in taken for sighting in one.reading.sightings]
+
+
+def _notices(ended: Iterable[_Read]) -> list[tuple[Notice, Instant]]:
+    return [(notice, one.received_at) for one in ended for notice in one.reading.notices]
 
 
 async def _claim(conn: AsyncConnection, seqs: Sequence[int]) -> set[int]:
