@@ -34,9 +34,7 @@ def add_to(kinds: Kinds, configured: argparse.ArgumentParser) -> None:
     shared = argparse.ArgumentParser(add_help=False, parents=[configured])
     shared.add_argument("--dry-run", action="store_true", help="only tell what would change")
     people = argparse.ArgumentParser(add_help=False)
-    people.add_argument(
-        "--person", choices=PERSON_COLUMNS, default="sourcedId", help="what of a user is the id"
-    )
+    people.add_argument("--person", choices=PERSON_COLUMNS, default="sourcedId", help="what of a user is the id")
     people.add_argument(
         "--course-is", choices=COURSE_RECORDS, default="course", help="which OneRoster record is a course"
     )
@@ -53,7 +51,9 @@ def add_to(kinds: Kinds, configured: argparse.ArgumentParser) -> None:
     _add_csv(kinds, [shared, people, timed])
     _add_ical(kinds, [shared, people, timed])
     parser = kinds.add_parser("oneroster", parents=[shared, people], help="courses, from OneRoster 1.2 CSV")
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folder or zip: a bulk one, then its deltas")
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="folder or zip: a bulk one, then its deltas"
+    )
     parser.set_defaults(run=_oneroster)
     remote_command.add_to(kinds, [shared, people], shared)
     parser = kinds.add_parser("identities", parents=[shared], help="whose a provider's uid or account is, as CSV")

@@ -48,3 +48,16 @@ Groups = Mapping[str, Group]
 def day_of(at: Instant, zone: tzinfo | None) -> date:
     """Give the day of an instant in a zone; None is UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone or UTC).date()
+
+
+def counted(groups: Groups) -> dict[str, object]:
+    """Write how many are in each group, for the command line."""
+    return {
+        group.id: {
+            "course_id": group.course_id,
+            "title": group.title,
+            "teachers": sum(member.is_teacher for member in group.members),
+            "learners": sum(not member.is_teacher for member in group.members),
+        }
+        for group in groups.values()
+    }

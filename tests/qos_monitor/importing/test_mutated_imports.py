@@ -10,6 +10,7 @@ from importing_specimens import CALENDAR, CLASSES, ENROLMENTS, ONEROSTER
 from qos_monitor.importing import calendar, delivery, oneroster, sheets
 from qos_monitor.importing.calendar_options import CalendarOptions
 from qos_monitor.importing.draft import Draft
+from qos_monitor.importing.oneroster_records import Mapped
 from rules.document import Invalid
 from rules.span import parse_instant
 
@@ -96,7 +97,7 @@ def test_mutated_tables_give_rows_or_problems(seed: int) -> None:
 def test_a_mutated_delivery_gives_rows_or_problems(seed: int, name: str) -> None:
     files = {other: text.encode() for other, text in ONEROSTER.items()}
     files[name] = mutated(files[name], seed)
-    answered(lambda: oneroster.read(files, oneroster.Mapped())[0])
+    answered(lambda: oneroster.read(files, Mapped())[0])
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -108,4 +109,4 @@ def test_any_bytes_give_rows_or_problems(body: bytes) -> None:
         files = delivery.unzipped("d.zip", body)
     except Invalid:
         return
-    answered(lambda: oneroster.read(files, oneroster.Mapped())[0])
+    answered(lambda: oneroster.read(files, Mapped())[0])
