@@ -9,6 +9,9 @@ from typing import Protocol
 from rules.observation import Kind, Observation
 from rules.span import SECOND, Instant
 
+POLLED: tuple[str, ...] = ("agora", "livekit", "trtc", "zoom")
+"""Providers whose statistics or presence we can ask for."""
+
 CODE: str = "polled"
 """Code of a join or leave that a poll told; no webhook has it."""
 
@@ -32,13 +35,25 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask. ``name`` is the same whenever the same is asked; ``asked`` is kept with the answer."""
+    """One thing to ask. ``name`` is the same whenever the same is asked; ``asked`` is kept with the answer.
+
+    Who asks is not in it: that is the matter of an authorizer, which may sign method, path, params and body.
+    """
 
     path: str
     params: Mapping[str, str]
     name: str
     at: Instant
     asked: str
+    method: str = "GET"
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nothing is to be asked yet; look again at this instant."""
+
+    at: Instant
 
 
 class Said(StrEnum):
@@ -56,12 +71,22 @@ class Said(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a plan allows: requests, for how long data is kept, and how late it is there."""
+    """What a plan allows: requests, and when a class may be asked about.
+
+    Usually that is from ``delay_ms`` after its end until ``kept_ms`` after it, when the data is gone. Where
+    ``lead_ms`` is given, presence is asked for while the class runs, from so long before its beginning; what was
+    not asked by ``kept_ms`` after its end nobody can tell any more.
+    """
 
     per_second: int
     per_day: int
     kept_ms: int
     delay_ms: int
+    lead_ms: int | None = None
+
+    def first_at(self, starts_at: Instant, ends_at: Instant) -> Instant:
+        """Tell from when a class may be asked about."""
+        return ends_at + self.delay_ms if self.lead_ms is None else starts_at - self.lead_ms
 
 
 class Statistics(Protocol):
@@ -79,14 +104,17 @@ class Statistics(Protocol):
     def limits(self) -> Limits:
         """What the plan allows."""
 
-    def next(self, sitting: Sitting, progress: str) -> Request | None:
-        """Say what to ask next; None when all of it was answered. The first progress is an empty text."""
+    def next(self, sitting: Sitting, progress: str, now: Instant) -> Request | Later | None:
+        """Say what to ask next, or when; None when all of it was answered. The first progress is an empty text."""
 
     def said(self, status: int, body: bytes) -> Said:
         """Say what an answer means."""
 
-    def after(self, sitting: Sitting, progress: str, body: bytes) -> str:
-        """Give the progress after a good answer to what `next` named."""
+    def after(self, sitting: Sitting, progress: str, request: Request, body: bytes) -> str:
+        """Give the progress after a good answer to this request, which `next` named."""
+
+    def probe(self, now: Instant) -> Request:
+        """Name one question that changes nothing and costs little, to find out whether we may ask."""
 
 
 def reconciled(seen: Iterable[Observation]) -> list[Observation]:

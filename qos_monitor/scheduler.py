@@ -31,12 +31,19 @@ class Job:
 
     It is run again at once as long as it answers ``full`` or more: then there is more waiting. ``stop`` is called
     once, at the end: it makes a run that waits for somebody else end soon, and sees to what runs left behind.
+    Several jobs may have one name, under which they are counted together; ``of`` tells them apart.
     """
 
     name: str
     run: Callable[[], Awaitable[int]]
     full: int = 1
     stop: Callable[[], Awaitable[None]] = _leave
+    of: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name this job alone."""
+        return f"{self.name} {self.of}".rstrip()
 
 
 class Scheduler:
@@ -51,7 +58,7 @@ class Scheduler:
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB_DEFAULTS)
         for job in jobs:
             trigger = IntervalTrigger(seconds=tick_s, timezone=UTC)
-            self._scheduler.add_job(self._run, trigger, args=[job], id=job.name)
+            self._scheduler.add_job(self._run, trigger, args=[job], id=job.key)
 
     @property
     def library(self) -> AsyncIOScheduler:
@@ -74,7 +81,7 @@ class Scheduler:
             try:
                 await job.stop()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others must be stopped too
-                logs.failure("job_not_stopped", error, job=job.name)
+                logs.failure("job_not_stopped", error, job=job.key)
         while self._running:
             # APScheduler would cancel what runs, in the middle of a transaction or of a request to somebody
             # else.
@@ -90,10 +97,10 @@ class Scheduler:
         try:
             await self._drain(job)
             result = "ok"
-            self._failures[job.name] = 0
+            self._failures[job.key] = 0
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must run again at the next tick
-            self._failures[job.name] += 1
-            logs.failure("job_failed", error, job=job.name)
+            self._failures[job.key] += 1
+            logs.failure("job_failed", error, job=job.key)
         finally:
             self._running.discard(task)
             self._telemetry.jobs[job.name, result].inc()

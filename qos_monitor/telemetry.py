@@ -9,7 +9,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from collectors.polls import Said
+from collectors.polls import POLLED, Said
 from qos_monitor.reading import Report
 from rules.observation import Fault, Kind, Observation
 from rules.span import SECOND
@@ -26,8 +26,6 @@ DELIVERY_RESULTS: tuple[str, ...] = (
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
 JOBS: tuple[str, ...] = ("read", "remap", "judge", "review", "relay", "reconcile", "poll")
 CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
-POLLED: tuple[str, ...] = ("agora",)
-"""Providers whose statistics can be polled."""
 FOUND: tuple[str, ...] = ("told", "missed")
 JOB_RESULTS: tuple[str, ...] = ("ok", "failed")
 MEDIA: tuple[str, ...] = ("audio", "video")

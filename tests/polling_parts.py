@@ -18,6 +18,7 @@ from collectors.agora.webhook import Agora
 from collectors.contract import Collector
 from collectors.polls import Said
 from qos_monitor import reading, roster
+from qos_monitor.polling.authorizing import Basic
 from qos_monitor.polling.client import StatisticsClient
 from qos_monitor.polling.poller import Counts, Poller
 from qos_monitor.storage import engine as storage
@@ -70,7 +71,7 @@ class Polling:
         """Forget all that is not in the database."""
         statistics = analytics.statistics(APP_ID, "standard")
         assert statistics is not None
-        self.client = StatisticsClient(self.session, self.url, self.key, timeout_s=self.timeout_s)
+        self.client = StatisticsClient(self.session, self.url, Basic(*self.key), timeout_s=self.timeout_s)
         self.poller = Poller(self.engine, self.clock, statistics, self.client, self.told.counts())
 
     async def run(self, seconds: int = 30) -> None:

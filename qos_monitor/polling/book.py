@@ -49,21 +49,23 @@ class Task:
 
 
 async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> None:
-    """Make a row for every class that has begun and has none, due when its data should be there.
+    """Make a row for every class that has begun, or may be asked about already, and has none; due when it may be.
 
     What was already gone when this was first asked for is nobody's loss, and is not planned.
     """
     since = await _since(conn, statistics, now)
     columns = ("provider", "class_id", "state", "due_at", "attempts", "progress")
-    due_at = classes.c.ends_at + statistics.limits.delay_ms
+    limits = statistics.limits
+    due_at = classes.c.ends_at + limits.delay_ms if limits.lead_ms is None else classes.c.starts_at - limits.lead_ms
+    begun = now + (limits.lead_ms or 0)
     chosen = select(
         literal(statistics.provider), classes.c.id, literal(WAITING), due_at, literal(0), literal("")
     ).where(
         classes.c.provider == statistics.provider,
         classes.c.room_id.is_not(None),
         classes.c.window >= window_of(now - LOOKS_BACK),
-        classes.c.window <= window_of(now),
-        classes.c.starts_at <= now,
+        classes.c.window <= window_of(begun),
+        classes.c.starts_at <= begun,
         classes.c.ends_at >= since,
         or_(classes.c.cancelled_at.is_(None), classes.c.cancelled_at >= classes.c.starts_at),
         ~exists().where(polls.c.provider == statistics.provider, polls.c.class_id == classes.c.id),

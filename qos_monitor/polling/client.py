@@ -1,7 +1,6 @@
 """The one way to ask a provider over HTTP: with an end to every wait, and to every answer."""
 
 import asyncio
-import base64
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -9,6 +8,7 @@ import aiohttp
 from yarl import URL
 
 from collectors.polls import Request
+from qos_monitor.polling.authorizing import Authorizer
 from rules.span import HOUR, SECOND, Instant
 
 TIMEOUT_S = 20.0
@@ -30,23 +30,23 @@ class Answer:
 
 
 class StatisticsClient:
-    """Asks one provider with one key. Redirects are not followed: the key goes where the operator said."""
+    """Asks one provider as one authorizer. Redirects are not followed: the key goes where the operator said."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, key: tuple[str, str], timeout_s: float = TIMEOUT_S
+        self, session: aiohttp.ClientSession, url: str, authorizer: Authorizer, timeout_s: float = TIMEOUT_S
     ) -> None:
         self._session = session
         self._url = URL(url)
-        self._headers = {"Authorization": basic(*key)}
+        self._authorizer = authorizer
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._asking: asyncio.Task[Answer] | None = None
         self._is_over = False
 
     async def ask(self, request: Request, now: Instant) -> Answer:
-        """GET what is asked; never raises for what the other side or the way to it does."""
+        """Send what is asked; never raises for what the other side or the way to it does."""
         if self._is_over:
             return Answer(NO_ANSWER, b"")
-        self._asking = asyncio.create_task(self._get(request, now))
+        self._asking = asyncio.create_task(self._send(request, now))
         try:
             await asyncio.wait({self._asking})
         finally:
@@ -59,22 +59,27 @@ class StatisticsClient:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def _get(self, request: Request, now: Instant) -> Answer:
-        url = self._url.with_path(self._url.path.rstrip("/") + request.path).with_query(request.params)
+    async def _send(self, request: Request, now: Instant) -> Answer:
+        path = self._url.path.rstrip("/") + request.path
+        url = self._url.with_path(path, encoded="%" in path).with_query(request.params)
         try:
-            async with self._session.get(
-                url, headers=self._headers, timeout=self._timeout, allow_redirects=False
+            async with asyncio.timeout(self._timeout.total):
+                headers = await self._authorizer.headers(request, url, now)
+            async with self._session.request(
+                request.method,
+                url,
+                data=request.body or None,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
             ) as response:
                 body = await _whole(response)
                 after = _retry_after(response.headers.get("Retry-After"), now)
                 return Answer(NO_ANSWER, b"") if body is None else Answer(response.status, body, after)
+        except aiohttp.ClientResponseError as refusal:  # whoever gives out tokens gave none
+            return Answer(refusal.status or NO_ANSWER, b"")
         except _TROUBLE:
             return Answer(NO_ANSWER, b"")
-
-
-def basic(name: str, secret: str) -> str:
-    """Write a key as HTTP has it (RFC 7617)."""
-    return f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes | None:

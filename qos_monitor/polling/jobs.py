@@ -3,13 +3,12 @@
 import aiohttp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from collectors.agora import analytics
-from collectors.agora.stats import AgoraStats
 from collectors.contract import Collector
 from qos_monitor import logs
 from qos_monitor.clock import Clock
 from qos_monitor.polling.client import StatisticsClient
 from qos_monitor.polling.poller import Counts, Poller
+from qos_monitor.polling.sources import SOURCES, Source
 from qos_monitor.scheduler import Job
 from qos_monitor.settings import Settings
 from qos_monitor.telemetry import Telemetry
@@ -17,20 +16,32 @@ from qos_monitor.telemetry import Telemetry
 
 def readers(settings: Settings) -> dict[str, Collector]:
     """Make what reads the answers; none of them is a door: nobody but a poll stores such a delivery."""
-    return {} if settings.agora_rest_key is None else {analytics.READER: AgoraStats()}
+    made = [source.reader() for source in SOURCES if source.is_set(settings)]
+    return {reader.provider: reader for reader in made}
 
 
 def jobs(
     settings: Settings, engine: AsyncEngine, clock: Clock, session: aiohttp.ClientSession, telemetry: Telemetry
 ) -> list[Job]:
-    """Make the job that polls Agora; none without a key, and none on a plan that has no statistics."""
-    key = settings.agora_rest_key
-    if key is None or settings.agora_app_id is None:
-        return []
-    statistics = analytics.statistics(settings.agora_app_id, settings.agora_plan)
-    if statistics is None:
-        logs.event("statistics_not_in_plan", provider="agora", plan=settings.agora_plan)
-        return []
-    client = StatisticsClient(session, settings.agora_rest_url, key)
+    """Make one job for each provider that is polled; none without a key, and none on a plan without statistics.
+
+    Each has its own pace and breaker: one in trouble is waited for by itself alone.
+    """
     counts = Counts(telemetry.poll_asked, telemetry.poll_lost, telemetry.poll_compared)
-    return [Job("poll", Poller(engine, clock, statistics, client, counts).step, stop=client.hang_up)]
+    made = []
+    for source in SOURCES:
+        if not source.is_set(settings):
+            continue
+        statistics = source.statistics(settings)
+        if statistics is None:
+            logs.event("statistics_not_in_plan", provider=source.provider)
+            continue
+        client = client_of(source, settings, session)
+        poller = Poller(engine, clock, statistics, client, counts)
+        made.append(Job("poll", poller.step, stop=client.hang_up, of=source.provider))
+    return made
+
+
+def client_of(source: Source, settings: Settings, session: aiohttp.ClientSession) -> StatisticsClient:
+    """Make what asks this provider with the keys of the settings."""
+    return StatisticsClient(session, source.url(settings), source.authorizer(settings, session))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from collectors.polls import Request, Said, Sitting, Statistics, counted
+from collectors.polls import Later, Request, Said, Sitting, Statistics, counted
 from qos_monitor import logs
 from qos_monitor.clock import Clock
 from qos_monitor.polling import book
@@ -23,6 +23,8 @@ NOT_READY_AGAIN: int = MINUTE
 REFUSED_AGAIN: int = 15 * MINUTE
 BACKOFF_FIRST: int = 30 * SECOND
 BACKOFF_MAX: int = 15 * MINUTE
+BACKOFF_LIVE_MAX: int = MINUTE
+"""The same while a class runs: what is not asked then cannot be asked later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ class Poller:
         limits, sitting = self._statistics.limits, task.sitting
         if sitting is None:
             await self._put(task, state=DONE)
-        elif now < sitting.ends_at + limits.delay_ms:
-            await self._put(task, due_at=sitting.ends_at + limits.delay_ms)  # it was moved
-        elif (request := self._statistics.next(sitting, task.progress)) is None:
+        elif now < (first_at := limits.first_at(sitting.starts_at, sitting.ends_at)):
+            await self._put(task, due_at=first_at)  # it was moved
+        elif (request := self._statistics.next(sitting, task.progress, now)) is None:
             await self._put(task, state=FETCHED, due_at=now + COMPARE_AFTER)
+        elif isinstance(request, Later):
+            await self._put(task, due_at=max(request.at, now + 1))
         elif now >= sitting.ends_at + limits.kept_ms:
             await self._lose(task, sitting, now)
         else:
@@ -108,7 +112,7 @@ class Poller:
             pace.hold(now + answer.retry_after)
         if said is Said.GOOD:
             self._breaker.succeeded()
-            progress = self._statistics.after(sitting, task.progress, answer.body)
+            progress = self._statistics.after(sitting, task.progress, request, answer.body)
             async with writing(self._engine) as conn:
                 if await book.put(conn, self._statistics.provider, task, progress=progress, attempts=0, due_at=now):
                     await book.keep(conn, reader, request, answer.body, now)
@@ -119,7 +123,8 @@ class Poller:
 
     async def _later(self, task: Task, said: Said, answer: Answer, pace: Pace) -> None:
         now = self._clock.now()
-        wait = min(BACKOFF_FIRST * 2 ** min(task.attempts, 10), BACKOFF_MAX)
+        most = BACKOFF_MAX if self._statistics.limits.lead_ms is None else BACKOFF_LIVE_MAX
+        wait = min(BACKOFF_FIRST * 2 ** min(task.attempts, 10), most)
         match said:
             case Said.TOO_FAST:
                 wait = SECOND

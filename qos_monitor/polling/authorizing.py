@@ -1,0 +1,32 @@
+"""How a provider is told who asks."""
+
+import base64
+from collections.abc import Mapping
+from typing import Protocol
+
+from yarl import URL
+
+from collectors.polls import Request
+from rules.span import Instant
+
+
+class Authorizer(Protocol):
+    """Gives the headers that make one request believed."""
+
+    async def headers(self, request: Request, url: URL, now: Instant) -> Mapping[str, str]:
+        """Give every header of this request to this URL, its content type too where it has a body.
+
+        One that has to fetch a token first raises what aiohttp raises where it gets none: the status of a
+        `ClientResponseError` becomes the answer to the request, 401 for a refusal.
+        """
+
+
+class Basic:
+    """A name and a secret, as HTTP has them (RFC 7617)."""
+
+    def __init__(self, name: str, secret: str) -> None:
+        self._headers = {"Authorization": f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"}
+
+    async def headers(self, request: Request, url: URL, now: Instant) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """Give the same for every request."""
+        return self._headers
