@@ -307,6 +307,7 @@ cases = Table(
     Column("due_target", String(10), doc="ISO date in the zone of the policy"),
     Column("due_limit", String(10)),
     Column("due_provisional", Boolean, nullable=False, default=False),
+    Index("ix_cases_counted", "kind", "state", "due_limit"),
 )
 
 case_transitions = Table(
@@ -352,6 +353,7 @@ claims = Table(
     Column("lease_token", BigInteger, nullable=False, default=0),
     Column("answered_at", BigInteger),
     Column("answer", Text, doc="status and the beginning of the last answer, or the last error's class"),
+    Index("ix_claims_counted", "kind", "state", "currency", "ready_at", "amount_minor"),
 )
 
 bundles = Table(
@@ -363,6 +365,25 @@ bundles = Table(
     Column("case_key", String(64), nullable=False, index=True),
     Column("body", Text, nullable=False, doc="canonical JSON, self-contained"),
     Column("created_at", BigInteger, nullable=False),
+)
+
+# --- what was counted ---------------------------------------------------------------------------------------
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(80), primary_key=True, doc="of the series, see qos_monitor.metrics.tallied"),
+    Column("labels", String(500), primary_key=True, doc="JSON array of the labels' values, in the metric's order"),
+    Column("value", BigInteger, nullable=False, doc="whole number of the metric's smallest parts"),
+)
+
+label_values = Table(
+    "label_values",
+    metadata,
+    Column("label", String(16), primary_key=True, doc="node, release, … : labels whose values the world names"),
+    Column("scope", String(64), primary_key=True, doc="the provider a node is of; else empty"),
+    Column("value", String(200), primary_key=True),
+    Column("used_at", BigInteger, nullable=False, doc="when something was last counted under it, to the day"),
 )
 
 cursors = Table(
