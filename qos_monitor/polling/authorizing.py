@@ -20,6 +20,9 @@ class Authorizer(Protocol):
         `ClientResponseError` becomes the answer to the request, 401 for a refusal.
         """
 
+    def is_renewed(self, headers: Mapping[str, str]) -> bool:
+        """Hear that these headers were answered 401; say whether others may be believed, as with a new token."""
+
 
 class Basic:
     """A name and a secret, as HTTP has them (RFC 7617)."""
@@ -30,3 +33,7 @@ class Basic:
     async def headers(self, request: Request, url: URL, now: Instant) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         """Give the same for every request."""
         return self._headers
+
+    def is_renewed(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's
+        """Have nothing else to offer."""
+        return False

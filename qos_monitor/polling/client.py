@@ -1,6 +1,7 @@
 """The one way to ask a provider over HTTP: with an end to every wait, and to every answer."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -14,6 +15,7 @@ from rules.span import HOUR, SECOND, Instant
 TIMEOUT_S = 20.0
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 RETRY_AFTER_MAX = HOUR
+UNAUTHORIZED = 401
 NO_ANSWER = 599
 """Stands for the status where no answer came, or one without end; above 499, as trouble over there is."""
 
@@ -63,23 +65,29 @@ class StatisticsClient:
         path = self._url.path.rstrip("/") + request.path
         url = self._url.with_path(path, encoded="%" in path).with_query(request.params)
         try:
-            async with asyncio.timeout(self._timeout.total):
-                headers = await self._authorizer.headers(request, url, now)
-            async with self._session.request(
-                request.method,
-                url,
-                data=request.body or None,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
-                body = await _whole(response)
-                after = _retry_after(response.headers.get("Retry-After"), now)
-                return Answer(NO_ANSWER, b"") if body is None else Answer(response.status, body, after)
+            answer, headers = await self._tried(request, url, now)
+            if answer.status == UNAUTHORIZED and self._authorizer.is_renewed(headers):
+                answer, _ = await self._tried(request, url, now)
         except aiohttp.ClientResponseError as refusal:  # whoever gives out tokens gave none
             return Answer(refusal.status or NO_ANSWER, b"")
         except _TROUBLE:
             return Answer(NO_ANSWER, b"")
+        return answer
+
+    async def _tried(self, request: Request, url: URL, now: Instant) -> tuple[Answer, Mapping[str, str]]:
+        async with asyncio.timeout(self._timeout.total):
+            headers = await self._authorizer.headers(request, url, now)
+        async with self._session.request(
+            request.method,
+            url,
+            data=request.body or None,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+        ) as response:
+            body = await _whole(response)
+            after = _retry_after(response.headers.get("Retry-After"), now)
+            return Answer(NO_ANSWER, b"") if body is None else Answer(response.status, body, after), headers
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes | None:

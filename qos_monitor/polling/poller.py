@@ -110,11 +110,12 @@ class Poller:
         self._counts.asked(self._statistics.provider, said)
         if answer.retry_after:
             pace.hold(now + answer.retry_after)
-        if said is Said.GOOD:
+        if said in {Said.GOOD, Said.STALE}:
             self._breaker.succeeded()
             progress = self._statistics.after(sitting, task.progress, request, answer.body)
             async with writing(self._engine) as conn:
-                if await book.put(conn, self._statistics.provider, task, progress=progress, attempts=0, due_at=now):
+                held = await book.put(conn, self._statistics.provider, task, progress=progress, attempts=0, due_at=now)
+                if held and said is Said.GOOD:
                     await book.keep(conn, reader, request, answer.body, now)
         elif said is Said.GONE:
             await self._lose(task, sitting, now)
@@ -134,7 +135,7 @@ class Poller:
                 wait = DAY - now % DAY
                 logs.event("statistics_spent", logging.WARNING, provider=self._statistics.provider)
             case Said.NOT_READY:
-                wait = NOT_READY_AGAIN
+                wait = min(NOT_READY_AGAIN * 2 ** min(task.attempts, 4), BACKOFF_MAX)
             case Said.REFUSED:
                 wait = REFUSED_AGAIN
                 pace.hold(now + wait)
