@@ -25,7 +25,7 @@ from collectors.body import (
     text,
     whole,
 )
-from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
+from collectors.contract import ANYWHERE, Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from collectors.twilio.codes import END_REASONS, ERROR_CODES, UNKNOWN
 from rules.observation import Fault, Kind, Observation, Role, Vantage
 from rules.span import MINUTE, SECOND, Instant, parse_instant
@@ -305,7 +305,8 @@ def _of_summary(event: Object, unknown: list[str]) -> list[Sighting]:
     """Tell a stay from a failure to get in: an error, and no second spent inside."""
     data = inner(event.get("data"))
     sid, identity = text(data.get("participant_sid")), text(data.get("participant_identity"))
-    room = text(data.get("room_name")) or text(data.get("room_sid"))
+    # By its sample a summary has the sid alone, which no roster knows beforehand: then the person tells the class.
+    room = text(data.get("room_name")) or (ANYWHERE if text(data.get("room_sid")) else None)
     if sid is None or identity is None or room is None:
         raise Unreadable("participant_sid, participant_identity or room_sid is missing or wrong")
     who = _Person(room, identity, sid, _domains(data))

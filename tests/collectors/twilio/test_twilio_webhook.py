@@ -20,7 +20,7 @@ from twilio_specimen import (
     twilio_written,
 )
 
-from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
+from collectors.contract import ANYWHERE, Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from collectors.twilio import Twilio, build
 from collectors.twilio.codes import END_REASONS, ERROR_CODES
 from collectors.twilio.webhook import CALLBACKS, EVENTS_MAX, IGNORED_TYPES, SUMMARIES
@@ -180,6 +180,14 @@ def test_a_room_without_a_name_is_known_by_its_sid() -> None:
     seen = only(read(twilio_callback("participant-connected", RoomName=""))).observation
 
     assert seen.class_id == "RM0000000000000000000000000000001"
+
+
+def test_a_summary_without_the_rooms_name_is_placed_by_whom_it_is_about() -> None:
+    unnamed = read(changed(twilio_summary(), {})).sightings
+    named = read(changed(twilio_summary(), {"room_name": "r1"})).sightings
+
+    assert {seen.observation.class_id for seen in unnamed} == {ANYWHERE}
+    assert {seen.observation.class_id for seen in named} == {"r1"}
 
 
 def test_a_field_given_twice_with_two_values_is_not_used() -> None:
