@@ -34,7 +34,7 @@ TYPES: Mapping[str, tuple[str, Direction]] = MappingProxyType(
 IGNORED_TYPES: frozenset[str] = frozenset(
     {"cpu_usage", "cpu_pressure_level", "audio_quality", "video_quality", "as_quality", "wifi_rssi"}
 )
-_BESIDE = frozenset({"date_time", "type", "details"})
+_BESIDE = frozenset({"date_time", "type", "details", "rc_reason"})
 
 DETAILS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

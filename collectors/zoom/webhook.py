@@ -14,7 +14,6 @@ from collectors.body import (
     CODE_MAX,
     EARLIEST_S,
     EVENT_ID_MAX,
-    INTEGER_MAX,
     LATEST_S,
     OBSERVATION_ID_MAX,
     Object,
@@ -26,8 +25,9 @@ from collectors.body import (
     text,
     whole,
 )
-from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
+from collectors.contract import ANYWHERE, Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from collectors.zoom import quality
+from collectors.zoom.names import LASTING_KEYS, PARTICIPANT_KEYS, label, named
 from collectors.zoom.quality import instant
 from collectors.zoom.reasons import Reason, told
 from rules.observation import Fault, Kind, Observation, Role, Vantage
@@ -86,15 +86,6 @@ IGNORED_EVENTS: frozenset[str] = frozenset(
     }
 )
 
-PARTICIPANT_KEYS: tuple[str, ...] = (
-    "customer_key",  # what the school's own app gave
-    "user_key",  # the same in a Video SDK session
-    "registrant_id",
-    "participant_user_id",  # a Zoom account, where somebody is signed in
-    "id",
-    "user_id",  # changes with every join: no roster can know it
-    "participant_id",
-)
 _TIMES: Mapping[Step, str] = MappingProxyType({"joined": "join_time", "left": "leave_time"})
 
 
@@ -154,9 +145,9 @@ class Zoom:
         thing = inner(payload.get("object"))
         person = _person(thing)
         about = (
-            *(_label(thing.get(key)) for key in ("uuid", "session_id", "id")),
-            *(_label(person.get(key)) for key in ("participant_uuid", *PARTICIPANT_KEYS)),
-            _label(payload.get("plainToken")),
+            *(label(thing.get(key)) for key in ("uuid", "session_id", "id")),
+            *(label(person.get(key)) for key in ("participant_uuid", *PARTICIPANT_KEYS)),
+            label(payload.get("plainToken")),
             *quality.types_of(person),
         )
         digest = hashlib.sha256("\n".join(word or "-" for word in about).encode()).hexdigest()[:32]
@@ -213,28 +204,38 @@ class _Told:
 
     def meeting(self) -> str:
         """Name this one holding of the meeting: ids of meetings are used again, uuids are not."""
-        return next(filter(None, (_label(self.thing.get(key)) for key in ("uuid", "session_id", "id"))), "-")
+        return next(filter(None, (label(self.thing.get(key)) for key in ("uuid", "session_id", "id"))), "-")
 
     def room(self) -> str:
         """Name the room as a school knows it beforehand: a meeting's number, a session's name."""
         is_session = self.name.startswith("session.")
         keys = ("session_name", "session_key", "session_id", "id") if is_session else ("id", "uuid")
-        room = next(filter(None, (_label(self.thing.get(key)) for key in keys)), None)
+        room = next(filter(None, (label(self.thing.get(key)) for key in keys)), None)
         if room is None:
             raise Unreadable("object.id, uuid or session_name is missing or not a text")
         return room
 
+    def room_or_anywhere(self) -> str:
+        """Name the room as far as a roster can know it; where only the holding is named, the person tells the class.
+
+        QSS names no meeting number. Of a guest it names nothing that lasts either: then the holding is all we have.
+        """
+        room = self.room()
+        is_known = self.name.startswith("session.") or label(self.thing.get("id")) is not None
+        is_lasting = any(label(self.person.get(key)) is not None for key in LASTING_KEYS)
+        return ANYWHERE if is_lasting and not is_known else room
+
     def participant(self) -> str:
         """Name the participant as far as a roster can know them."""
-        named = next(filter(None, (_label(self.person.get(key)) for key in PARTICIPANT_KEYS)), None)
-        if named is None:
+        name = named(self.person)
+        if name is None:
             raise Unreadable("nothing names the participant")
-        return named
+        return name
 
     def seat(self) -> str:
         """Name this coming to the meeting, as finely as the event does."""
         keys = ("participant_uuid", "user_id", "id", "participant_id")
-        return next(filter(None, (_label(self.person.get(key)) for key in keys)), None) or self.participant()
+        return next(filter(None, (label(self.person.get(key)) for key in keys)), None) or self.participant()
 
 
 def _of_person(seen: _Told) -> Reading:
@@ -309,7 +310,7 @@ def _of_quality(seen: _Told, unknown: list[str]) -> Reading:
                 kind=Kind.QUALITY,
                 at=span.at,
                 until=span.until,
-                class_id=seen.room(),
+                class_id=seen.room_or_anywhere(),
                 participant_id=seen.participant(),
                 role=Role.LEARNER,
                 vantage=Vantage.SERVER,
@@ -328,14 +329,6 @@ def _event_ts(event: Object) -> Instant | None:
 
 def _person(thing: Object) -> Object:
     return inner(thing.get("participant", thing.get("user")))
-
-
-def _label(given: object) -> str | None:
-    """Take an id that is a text in one event and a number in the next."""
-    if isinstance(given, str):
-        return short_text(given.strip())
-    number = whole(given, 0, INTEGER_MAX)
-    return None if number is None else str(number)
 
 
 def _challenge(delivery: Delivery) -> str | None:
