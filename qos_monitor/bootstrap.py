@@ -12,12 +12,13 @@ from sqlalchemy import select
 
 from collectors import registry
 from collectors.contract import Collector
+from qos_monitor import backend, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
-from qos_monitor import lines, logs, reading, release, remapping
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.polling import jobs as polling
+from qos_monitor.polling import status_pages
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
@@ -26,8 +27,10 @@ from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import app as web_app
+from qos_monitor.web.evidence import OwnEvidence
 from qos_monitor.web.health import Health
 from qos_monitor.web.hooks import Hooks
+from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
 from qos_monitor.web.observations import Observations, Roster
 from qos_monitor.wiring import Claims
@@ -96,12 +99,16 @@ class Service:
         self.engine = storage.create(settings.database_url)
         self._front = collectors_of(settings)
         self._heard: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
-        self._readers: dict[str, Collector] = {**self._heard, **polling.readers(settings)}
+        if settings.evidence_token is not None:
+            self._heard[backend.PROVIDER] = backend.Evidence()
+        unheard = {backend.PROVIDER: backend.Evidence(), **polling.readers(settings), **status_pages.readers(settings)}
+        self._readers: dict[str, Collector] = {**self._heard, **unheard}
         self.telemetry = Telemetry(sorted(self._readers))
         self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
         self.intake = Intake(self._front, self._writer, self.clock)
-        self._gauges = Gauges(self.engine, self.intake.last_received)
+        announced = sorted({page.provider for page in settings.status_pages})
+        self._gauges = Gauges(self.engine, self.intake.last_received, announced)
         self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
@@ -145,7 +152,9 @@ class Service:
         groups: list[web_app.Handlers] = [
             hooks,
             Observations(self.intake, self.telemetry, self.clock, settings.observations_token),
+            OwnEvidence(self.engine, self.intake, self.telemetry, self.clock, settings.evidence_token),
             Roster(self.engine, self.clock, settings.roster_token),
+            Incidents(self.engine, self.clock, settings.cases_token),
             NamesDoor(self.engine, self.clock, settings.roster_token),
             Health(self.telemetry, self._gauges, self.clock, self._troubles()),
         ]
@@ -161,7 +170,8 @@ class Service:
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)
-        polls = polling.jobs(self._settings, self.engine, self.clock, session, self.telemetry)
+        given = (self._settings, self.engine, self.clock, session, self.telemetry)
+        polls = [*polling.jobs(*given), *status_pages.jobs(*given)]
         return [read, Job("remap", self._remap), *self._claims.jobs(session), *polls]
 
     async def _read(self) -> int:

@@ -94,6 +94,7 @@ def _statistics(settings: Settings) -> Finding:
 
 def _doors(settings: Settings) -> list[Finding]:
     given = {
+        "own evidence": (settings.evidence_token, "QOS_EVIDENCE_TOKEN", "POST /v1/evidence"),
         "roster": (settings.roster_token, "QOS_ROSTER_TOKEN", "PUT /v1/roster (a file can be imported without)"),
         "cases": (settings.cases_token, "QOS_CASES_TOKEN", "/v1/cases, decisions and bundles"),
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import JSON, ColumnElement, Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import clock, telemetry, unmapped
+from qos_monitor import clock, incidents, telemetry, unmapped
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.storage.engine import reading
 from qos_monitor.storage.tables import (
@@ -44,9 +44,16 @@ class Gauges(Collector):
     Reading is asynchronous and scraping is not, so whoever serves the scrape awaits `refresh` before.
     """
 
-    def __init__(self, engine: AsyncEngine, last_received: Callable[[], Mapping[str, Instant]]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        last_received: Callable[[], Mapping[str, Instant]],
+        announced: Sequence[str] = (),
+    ) -> None:
+        """Read from this database; ``announced`` are the providers whose status pages are watched."""
         self._engine = engine
         self._last_received = last_received
+        self._announced = tuple(announced)
         self._samples: Samples = {}
         self._rest_until = float("-inf")
         self._turn = asyncio.Lock()
@@ -59,7 +66,9 @@ class Gauges(Collector):
                 return
             async with reading(self._engine) as conn:
                 samples = await _read(conn, now)
+                trouble = await incidents.open_by_provider(conn, self._announced, set(self._last_received()), now)
                 strange = await unmapped.counts(conn, sorted(self._last_received()), now)
+            samples[telemetry.DECLARED] = [((name,), float(count)) for name, count in sorted(trouble.items())]
             samples[telemetry.UNMAPPED] = [(key, float(count)) for key, count in sorted(strange.items())]
             took = clock.stopwatch_s() - started
             self._rest_until = started + max(_REST_S, took * _REST_FACTOR)

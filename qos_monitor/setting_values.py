@@ -12,6 +12,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from collectors.agora.analytics import PLANS
+from collectors.statuspage import StatusPage
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -190,6 +191,30 @@ def source_whsecs(given: str) -> tuple[str, ...]:
         if not _SOURCE.fullmatch(source) or not _is_whsec(secret):
             raise ValueError(f"source:whsec_ and base64 of {_KEY_BYTES_MIN} or more random bytes, separated by commas")
     return tuple(pairs)
+
+
+def status_pages(given: str) -> tuple[StatusPage, ...]:
+    """Take ``provider:URL`` pairs separated by commas, each URL once; plain http only to this very machine."""
+    pages = tuple(StatusPage(provider, url) for provider, _, url in (part.partition(":") for part in _listed(given)))
+    if not all(_SOURCE.fullmatch(page.provider) and _is_page(page.url) for page in pages) or len(
+        {page.url for page in pages}
+    ) != len(pages):
+        raise ValueError("pairs such as agora:https://status.agora.example, separated by commas, each page once")
+    return pages
+
+
+def _is_page(given: str) -> bool:
+    parts = urlsplit(given) if _is_web(given) else None
+    if parts is None or parts.username is not None:
+        return False
+    return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def page_period(given: str) -> int:
+    """Take a period that no provider minds."""
+    if not given.isascii() or not given.isdigit() or not 60 <= int(given) <= 86_400:
+        raise ValueError("a whole number of seconds from 60 to 86400")
+    return int(given)
 
 
 def origins(given: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
+from collectors.statuspage import StatusPage
 from qos_monitor import setting_values as values
 from qos_monitor.errors import SettingsError
 from qos_monitor.templates import Template, participant_templates, room_templates
@@ -55,7 +56,10 @@ class Settings:
     beacon_origins: tuple[str, ...]
     room_templates: tuple[Template, ...]
     participant_templates: tuple[Template, ...]
+    status_pages: tuple[StatusPage, ...]
+    status_pages_s: int
     observations_token: str | None
+    evidence_token: str | None
     roster_token: str | None
     cases_token: str | None
     oneroster_client: tuple[str, str] | None
@@ -111,7 +115,10 @@ TABLE: tuple[Setting, ...] = (
         "`provider:u{learner_id}` or `provider:t{teacher_id}`, comma separated (docs/mapping.md)",
         participant_templates,
     ),
+    Setting("QOS_STATUS_PAGES", "", "`provider:https://…` of status pages, comma separated", values.status_pages),
+    Setting("QOS_STATUS_PAGES_S", "120", "seconds between two looks at a status page, 60 or more", values.page_period),
     _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
+    _secret("QOS_EVIDENCE_TOKEN", "bearer token of POST /v1/evidence; none: closed", values.token),
     _secret("QOS_ROSTER_TOKEN", "bearer token of PUT /v1/roster; none: closed", values.token),
     _secret("QOS_CASES_TOKEN", "bearer token of /v1/cases and its neighbours; none: closed", values.token),
     _secret("QOS_ONEROSTER_CLIENT", "`client id:secret` of `import oneroster-rest`", values.key_pair),

@@ -24,7 +24,7 @@ DELIVERY_RESULTS: tuple[str, ...] = (
     "broken_off",
 )
 READ_RESULTS: tuple[str, ...] = ("read", "unreadable")
-JOBS: tuple[str, ...] = ("read", "remap", "judge", "review", "relay", "reconcile", "poll")
+JOBS: tuple[str, ...] = ("read", "remap", "judge", "review", "relay", "reconcile", "poll", "status")
 CLAIM_RESULTS: tuple[str, ...] = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
 FOUND: tuple[str, ...] = ("told", "missed")
 JOB_RESULTS: tuple[str, ...] = ("ok", "failed")
@@ -86,9 +86,17 @@ POLLS_LOST = _counter(
 POLLED_EVENTS = _counter(
     "qos_polled_events_total", "joins and leaves in statistics, by whether webhooks told them too", "provider", "found"
 )
+STATUS_PAGES = _counter(
+    "qos_status_page_looks_total", "looks at providers' status pages, by what came of them", "provider", "result"
+)
 BUILD = Metric("qos_build_info", "info", (), "version of the program and of its rules")
 
 FEED_SILENCE = _gauge("qos_feed_silence_seconds", "since the last delivery of a provider", "provider")
+DECLARED = _gauge(
+    "qos_declared_incidents",
+    "declared in the last 30 days by status pages or persons, and not cleared; never evidence by themselves",
+    "provider",
+)
 JUDGING_LAG = _gauge("qos_judging_lag_seconds", "how long the oldest window or learner has been due")
 UNMAPPED = _gauge(
     "qos_observations_unmapped",
@@ -125,8 +133,10 @@ METRICS: tuple[Metric, ...] = (
     POLLS,
     POLLS_LOST,
     POLLED_EVENTS,
+    STATUS_PAGES,
     BUILD,
     FEED_SILENCE,
+    DECLARED,
     JUDGING_LAG,
     UNMAPPED,
     WAITING_DELIVERIES,
@@ -171,6 +181,7 @@ class Telemetry:
         self.polls = self._children(POLLS, POLLED, list(Said))
         self.polls_lost = self._children(POLLS_LOST, POLLED)
         self.polled_events = self._children(POLLED_EVENTS, POLLED, FOUND)
+        self._pages = self._declare(STATUS_PAGES)
         self.av_offset = Histogram(
             AV_OFFSET.name, AV_OFFSET.meaning, buckets=AV_OFFSET_BUCKETS_MS, registry=self.registry
         )
@@ -205,6 +216,10 @@ class Telemetry:
     def poll_lost(self, provider: str) -> None:
         """Count a class whose statistics nobody can fetch any more."""
         self.polls_lost[(provider,)].inc()
+
+    def page_looked_at(self, provider: str, result: str) -> None:
+        """Count one look at a status page; the provider is one of the settings, the result a closed word."""
+        self._pages.labels(provider, result).inc()
 
     def poll_compared(self, provider: str, told: int, missed: int) -> None:
         """Count the joins and leaves in one class's statistics: those webhooks told too, and those they did not."""

@@ -53,6 +53,13 @@ POLLED_EVENTS = _here.counter(
     "provider",
     "found",
 )
+STATUS_PAGES = _here.counter(
+    "qos_status_page_looks_total",
+    "requests",
+    "looks at providers' status pages, by what came of them",
+    "provider",
+    "result",
+)
 BUILD = Metric("qos_build_info", "info", ("version", "rule_version"), "version of the program and of its rules", "1")
 
 METRICS: tuple[Metric, ...] = (
@@ -71,5 +78,6 @@ METRICS: tuple[Metric, ...] = (
     POLLS,
     POLLS_LOST,
     POLLED_EVENTS,
+    STATUS_PAGES,
     BUILD,
 )

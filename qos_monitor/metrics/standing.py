@@ -21,6 +21,12 @@ UNMAPPED = _here.gauge(
     "what",
 )
 FEED_SILENCE = _here.gauge("qos_feed_silence_seconds", "seconds", "since the last delivery of a provider", "provider")
+DECLARED = _here.gauge(
+    "qos_declared_incidents",
+    "incidents",
+    "declared in the last 30 days by status pages or persons, and not cleared; never evidence by themselves",
+    "provider",
+)
 JUDGING_LAG = _here.gauge("qos_judging_lag_seconds", "seconds", "how long the oldest window or learner has been due")
 WAITING_DELIVERIES = _here.gauge("qos_deliveries_waiting", "deliveries", "stored and not yet read")
 OUTBOX_DEPTH = _here.gauge("qos_outbox_claims", "claims", "claims ready and not yet answered")
@@ -75,6 +81,7 @@ METRICS: tuple[Metric, ...] = (
     LEARNERS_NOW,
     UNMAPPED,
     FEED_SILENCE,
+    DECLARED,
     JUDGING_LAG,
     WAITING_DELIVERIES,
     OUTBOX_DEPTH,

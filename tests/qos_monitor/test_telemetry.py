@@ -61,7 +61,8 @@ async def test_every_metric_that_is_served_is_declared_and_the_other_way_round(e
     counted = Telemetry(["agora"])
     counted.built("1", "2")
     counted.refused("agora", "wrong_signature")
-    gauges = Gauges(engine, lambda: {"agora": MONDAY})
+    counted.page_looked_at("agora", "changed")
+    gauges = Gauges(engine, lambda: {"agora": MONDAY}, ["agora"])
     counted.registry.register(gauges)
     await gauges.refresh(MONDAY)
 
