@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from collectors.contract import Sighting
 from rules.observation import Kind, Observation
 from rules.span import SECOND, Instant
 
@@ -14,6 +15,10 @@ POLLED: tuple[str, ...] = ("agora", "livekit", "trtc", "zoom")
 
 CODE: str = "polled"
 """Code of a join or leave that a poll told; no webhook has it."""
+
+OWN: str = "polled:"
+"""How a polled session begins whose provider's webhooks name sessions in another way, or not at all. A polled session
+that does not begin so has the name that webhooks give it, and goes by that name alone."""
 
 JOIN_NEAR: int = 2 * SECOND
 LEAVE_NEAR: int = 15 * SECOND
@@ -112,7 +117,7 @@ class Statistics(Protocol):
         """Say what an answer means."""
 
     def after(self, sitting: Sitting, progress: str, request: Request, body: bytes) -> str:
-        """Give the progress after a good answer to this request, which `next` named."""
+        """Give the progress after a good or stale answer to this request, which `next` named."""
 
     def probe(self, now: Instant) -> Request:
         """Name one question that changes nothing and costs little, to find out whether we may ask."""
@@ -157,6 +162,12 @@ def twins(polled: Sequence[Observation], told: Sequence[Observation], near: int)
     return pairs
 
 
+def alive(source: str, name: str, at: Instant, until: Instant) -> Sighting:
+    """Say that a provider's feed was alive over [at, until), since it answered for it; one row for each ``name``."""
+    seen = Observation(source, f"polled:alive:{name}", Kind.FEED_ALIVE, at, until, code=CODE)
+    return Sighting(seen, placed=True)
+
+
 def counted(seen: Iterable[Observation]) -> tuple[int, int]:
     """Count polled joins and leaves: those that webhooks told too, and those that only polling found."""
     given = list(seen)
@@ -178,7 +189,9 @@ def _merged(events: Sequence[Observation]) -> list[Observation]:
     result += [replace(told, session=polled.session) for told, polled in joined.pairs]
     result += [replace(told, session=renamed.get(told.session, told.session)) for told in left.told]
     for told, polled in left.pairs:
-        if told.session in still_open:  # it ends two: the webhooks' own session has a join that no poll shows
+        if (
+            told.session in still_open and told.session != polled.session
+        ):  # it ends two: the webhooks' own session has a join that no poll shows
             result += [told, replace(told, id=polled.id, session=polled.session)]
         else:
             result.append(replace(told, session=polled.session))
@@ -195,9 +208,20 @@ class _Paired:
 def _paired(events: Sequence[Observation], kind: Kind) -> _Paired:
     polled = [one for one in events if one.kind is kind and one.code == CODE]
     told = [one for one in events if one.kind is kind and one.code != CODE]
-    pairs = twins(polled, told, _NEAR[kind])
+    pairs = _matched(polled, told, _NEAR[kind])
     return _Paired(
         [(told[twin], polled[place]) for place, twin in pairs.items()],
         [one for twin, one in enumerate(told) if twin not in pairs.values()],
         [one for place, one in enumerate(polled) if place not in pairs],
     )
+
+
+def _matched(polled: Sequence[Observation], told: Sequence[Observation], near: int) -> dict[int, int]:
+    """Pair by the session's name where polls and webhooks share it, else by time; answer places in both."""
+    named = {one.session: place for place, one in reversed(list(enumerate(told)))}
+    shared = {place: one for place, one in enumerate(polled) if not (one.session or "").startswith(OWN)}
+    pairs = {place: named[one.session] for place, one in shared.items() if one.session in named}
+    loose = [place for place in range(len(polled)) if place not in shared]
+    open_told = [place for place in range(len(told)) if place not in pairs.values()]
+    near_ones = twins([polled[place] for place in loose], [told[place] for place in open_told], near)
+    return pairs | {loose[place]: open_told[twin] for place, twin in near_ones.items()}

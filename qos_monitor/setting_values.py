@@ -78,6 +78,27 @@ def url_of_service(given: str) -> str:
     return found
 
 
+def livekit_url(given: str) -> str | None:
+    """Take a URL as LiveKit's consoles show it, ws and wss too, as the http or https URL of its API; or nothing."""
+    scheme, mark, rest = given.partition("://")
+    plain = {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme)
+    try:
+        return url(f"{plain}{mark}{rest}")
+    except ValueError:
+        raise ValueError("a URL such as wss://school.livekit.cloud") from None
+
+
+def poll_s(given: str) -> float:
+    """Take the seconds between two polls of presence."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = 0.0
+    if not 10 <= value <= 300:
+        raise ValueError("a number of seconds from 10 to 300")
+    return value
+
+
 def _is_web(given: str) -> bool:
     try:
         parts = urlsplit(given)

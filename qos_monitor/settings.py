@@ -45,6 +45,8 @@ class Settings:
     agora_plan: str
     agora_rest_url: str
     livekit_keys: Mapping[str, str]
+    livekit_url: str | None
+    livekit_poll_s: float
     trtc_secrets: tuple[str, ...]
     hundredms_secrets: tuple[str, ...]
     generic_secrets: tuple[str, ...]
@@ -99,6 +101,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_AGORA_PLAN", "standard", "Analytics plan: starter, standard, premium, enterprise", values.agora_plan),
     Setting("QOS_AGORA_REST_URL", "https://api.agora.io", "where Agora's REST API is", values.url_of_service),
     _secret("QOS_LIVEKIT_KEYS", "`key:secret` pairs, comma separated", values.key_pairs),
+    Setting("QOS_LIVEKIT_URL", "", "where LiveKit's server API is; none: no presence polls", values.livekit_url),
+    Setting("QOS_LIVEKIT_POLL_S", "60", "seconds between two questions who is in a room, 10 to 300", values.poll_s),
     _secret("QOS_TRTC_SECRETS", "TRTC callback keys, comma separated; any of them is believed", values.secrets),
     _secret("QOS_HUNDREDMS_SECRETS", "`header:value` pairs that 100ms sends, comma separated", values.header_pairs),
     _secret("QOS_GENERIC_SECRETS", "`source:whsec_…` pairs of your own systems, comma separated", values.source_whsecs),
@@ -155,6 +159,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         problems.append("QOS_TWILIO_URL: nothing was given; the URL that Twilio signs is wanted, or QOS_PUBLIC_URL")
     if read["QOS_AGORA_REST_KEY"] and not read["QOS_AGORA_APP_ID"]:
         problems.append("QOS_AGORA_APP_ID: nothing was given; QOS_AGORA_REST_KEY asks about one project")
+    if read["QOS_LIVEKIT_URL"] and not read["QOS_LIVEKIT_KEYS"]:
+        problems.append("QOS_LIVEKIT_KEYS: nothing was given; who asks at QOS_LIVEKIT_URL needs a key:secret pair")
     if problems:
         raise SettingsError(sorted(problems))
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from collectors.body import INTEGER_MAX, Object, inner, parsed, seconds, short_text, whole
@@ -80,7 +80,9 @@ class AgoraStatistics:
 
     def next(self, sitting: Sitting, progress: str, now: Instant) -> Request | None:  # noqa: ARG002 - the protocol's
         """Say what to ask next: lists, then sessions page by page, then metrics of up to 20 sessions."""
-        return _first(self._left(sitting, _read(progress)))
+        known = _read(progress)
+        request = _first(self._left(sitting, known))
+        return None if request is None else self._with_alive(sitting, known, request)
 
     def said(self, status: int, body: bytes) -> Said:
         """Say what an answer means; the HTTP status first, then the code inside, then its message."""
@@ -112,10 +114,10 @@ class AgoraStatistics:
         done.append(request.name)
         asked = parsed(request.asked.encode())
         if asked["endpoint"] == LISTS:
-            calls |= _named_calls(answer, sitting.room_id)
+            calls |= named_calls(answer, sitting.room_id)
         elif asked["endpoint"] == SESSIONS:
             people |= _named_people(answer, str(asked["call"]))
-            if _has_more(answer, int(request.params["page_no"])):
+            if has_more(answer, int(request.params["page_no"])):
                 done[-1:] = []
                 known_page = int(request.params["page_no"]) + 1
                 return _text(done, calls, people, {request.name.rpartition("#")[0]: known_page})
@@ -127,6 +129,24 @@ class AgoraStatistics:
         params = self._params(end - HOUR, end) | {"cname": "qos-monitor-check", "page_no": "1", "page_size": "1"}
         return _request(LISTS, params, "check", {"endpoint": LISTS})
 
+    def _with_alive(self, sitting: Sitting, known: Object, request: Request) -> Request:
+        """Add for which span the feed was alive if a list names no call, or once the last sessions are told.
+
+        Only then is everybody known who was there: a class whose sessions were never fetched has no proof.
+        """
+        asked = parsed(request.asked.encode())
+        if asked["endpoint"] == LISTS:
+            start, end = (int(request.params[name]) * SECOND for name in ("start_ts", "end_ts"))
+        elif asked["endpoint"] == SESSIONS and self._sessions_left(sitting, known) == 1:
+            start, end = _begin(sitting), sitting.ends_at
+        else:
+            return request
+        return replace(request, asked=_written(asked | {"alive": [start, end]}))
+
+    def _sessions_left(self, sitting: Sitting, known: Object) -> int:
+        stems = _stems(set(_done(known)))
+        return sum(one.name.rpartition("#")[0] not in stems for one in self._sessions(sitting, known))
+
     def _left(self, sitting: Sitting, known: Object) -> Iterator[Request]:
         done = set(_done(known))
         yield from (one for one in self._lists(sitting) if one.name not in done)
@@ -136,7 +156,7 @@ class AgoraStatistics:
     def _lists(self, sitting: Sitting) -> Iterator[Request]:
         for start, end in _pieces(sitting, self.plan.list_span_ms):
             params = self._params(start, end) | {"cname": sitting.room_id, "page_no": "1", "page_size": "100"}
-            yield _request(LISTS, params, f"{sitting.room_id}:{start}", {"endpoint": LISTS})
+            yield _request(LISTS, params, f"{sitting.room_id}:{start}", {"endpoint": LISTS, "room": sitting.room_id})
 
     def _sessions(self, sitting: Sitting, known: Object) -> Iterator[Request]:
         pages = inner(known.get("pages"))
@@ -144,7 +164,7 @@ class AgoraStatistics:
             stem = f"{call}:{start}"
             page = whole(pages.get(f"{SESSIONS}:{stem}"), 1, PAGES_MAX) or 1
             params = self._params(start, end) | {"call_id": call, "page_no": str(page), "page_size": str(PAGE_SIZE)}
-            asked = {"endpoint": SESSIONS, "call": call, "room": sitting.room_id}
+            asked = {"endpoint": SESSIONS, "call": call, "room": sitting.room_id, "page": page}
             yield _request(SESSIONS, params, f"{stem}#{page}", asked)
 
     def _metrics(self, sitting: Sitting, known: Object) -> Iterator[Request]:
@@ -183,17 +203,25 @@ def statistics(app_id: str, plan: str) -> AgoraStatistics | None:
 
 def _pieces(sitting: Sitting, span_ms: int) -> Iterator[tuple[Instant, Instant]]:
     """Cut the class, with its join window, into spans the plan allows; all begin at a whole 10 s."""
-    start = (sitting.starts_at - EARLY) // (10 * SECOND) * (10 * SECOND)
+    start = _begin(sitting)
     while start < sitting.ends_at:
         end = min(start + span_ms, sitting.ends_at)
         yield start, end
         start = end
 
 
+def _begin(sitting: Sitting) -> Instant:
+    return (sitting.starts_at - EARLY) // (10 * SECOND) * (10 * SECOND)
+
+
 def _request(endpoint: str, params: Mapping[str, str], name: str, asked: Mapping[str, object]) -> Request:
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _written(asked)
     at = int(params["start_ts"]) * SECOND
     return Request(f"/beta/analytics/call/{endpoint}", params, f"{endpoint}:{name}", at, text)
+
+
+def _written(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _first(left: Iterator[Request]) -> Request | None:
@@ -222,8 +250,7 @@ def _people(known: Object) -> Object:
 
 
 def _text(done: list[str], calls: Object, people: Object, pages: Mapping[str, int]) -> str:
-    value = {"done": done, "calls": calls, "people": people, "pages": pages}
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _written({"done": done, "calls": calls, "people": people, "pages": pages})
 
 
 def _rows(answer: Object) -> list[Object] | None:
@@ -237,7 +264,7 @@ def _rows(answer: Object) -> list[Object] | None:
     return None
 
 
-def _named_calls(answer: Object, room_id: str) -> Object:
+def named_calls(answer: Object, room_id: str) -> Object:
     calls: Object = {}
     for row in _rows(answer) or ():
         call = short_text(row.get("call_id"))
@@ -256,7 +283,7 @@ def _named_people(answer: Object, call: str) -> Object:
     return people
 
 
-def _has_more(answer: Object, page: int) -> bool:
+def has_more(answer: Object, page: int) -> bool:
     total = whole(answer.get("total_size"), 0, INTEGER_MAX) or 0
     size = whole(answer.get("page_size"), 1, INTEGER_MAX) or PAGE_SIZE
     return bool(_rows(answer)) and page * size < total and page < PAGES_MAX

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
 
-from collectors.agora.analytics import LISTS, METRICS, READER, SESSIONS, name_of
+from collectors.agora.analytics import LISTS, METRICS, READER, SESSIONS, has_more, name_of, named_calls
 from collectors.body import (
     INTEGER_MAX,
     OBSERVATION_ID_MAX,
@@ -20,7 +21,7 @@ from collectors.body import (
     whole,
 )
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
-from collectors.polls import CODE
+from collectors.polls import CODE, alive
 from rules.observation import Kind, Observation, Role, Vantage
 from rules.span import SECOND, Instant, Span
 
@@ -65,12 +66,24 @@ class AgoraStats:
         asked = parsed(delivery.headers.get("asked", "").encode())
         answer = parsed(delivery.body)
         endpoint = asked.get("endpoint")
-        if endpoint == LISTS:
-            return Reading(ignored=("list of calls",))
         room = short_text(asked.get("room"))
+        if endpoint == LISTS:
+            is_empty = room is not None and not named_calls(answer, room)
+            return Reading(tuple(_alive(asked, room)) if is_empty else (), ignored=("list of calls",))
         if room is None or endpoint not in {SESSIONS, METRICS}:
             raise Unreadable("what was asked is missing")
-        return _sessions(answer, room) if endpoint == SESSIONS else _metrics(answer, room, asked)
+        if endpoint == METRICS:
+            return _metrics(answer, room, asked)
+        found = _sessions(answer, room)
+        page = whole(asked.get("page"), 1, INTEGER_MAX)
+        is_last = page is not None and not has_more(answer, page)
+        return replace(found, sightings=(*found.sightings, *_alive(asked, room))) if is_last else found
+
+
+def _alive(asked: Object, room: str | None) -> Iterator[Sighting]:
+    match asked.get("alive"):
+        case [int(start), int(end)] if start < end:
+            yield alive("agora", f"{room}:{start // SECOND}:{end // SECOND}", start, end)
 
 
 def _sessions(answer: Object, room: str) -> Reading:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import jwt
-from jwt.algorithms import HMACAlgorithm
 
 from collectors import signing
 from collectors.body import (
@@ -29,21 +28,11 @@ from collectors.body import (
     whole,
 )
 from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
+from collectors.livekit.tokens import JWS
 from rules.observation import Fault, Kind, Observation, Role, Vantage
 from rules.span import MINUTE, SECOND, Instant
 
 _LEEWAY = MINUTE
-
-
-class _HS256(HMACAlgorithm):
-    """HMAC-SHA256 that does not warn once a webhook of a short secret, as that of `livekit-server --dev` is."""
-
-    def check_key_length(self, key: bytes) -> str | None:  # noqa: ARG002 - PyJWT's shape
-        return None
-
-
-_JWS = jwt.PyJWS(algorithms=[])
-_JWS.register_algorithm("HS256", _HS256(HMACAlgorithm.SHA256))
 
 IGNORED_EVENTS: frozenset[str] = frozenset(
     {
@@ -185,8 +174,8 @@ def _decoded(token: str, secret: str | None) -> Object:
     """Take the claims, verified where a secret is given. Raises Refused or jwt.InvalidSignatureError."""
     try:
         if secret is None:
-            return parsed(_JWS.decode(token, options={"verify_signature": False}))
-        return parsed(_JWS.decode(token, secret, algorithms=["HS256"]))
+            return parsed(JWS.decode(token, options={"verify_signature": False}))
+        return parsed(JWS.decode(token, secret, algorithms=["HS256"]))
     except jwt.InvalidSignatureError:
         raise
     except (jwt.PyJWTError, Unreadable, ValueError, TypeError, RecursionError):

@@ -1,11 +1,13 @@
 """How a provider is told who asks."""
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Protocol
 
 from yarl import URL
 
+from collectors.livekit import tokens
 from collectors.polls import Request
 from rules.span import Instant
 
@@ -37,3 +39,17 @@ class Basic:
     def is_renewed(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's
         """Have nothing else to offer."""
         return False
+
+
+class LiveKitTokens:
+    """A token of its own for every request, which allows what it asks of its room and nothing else."""
+
+    def __init__(self, key: str, secret: str) -> None:
+        self._key = key
+        self._secret = secret
+
+    async def headers(self, request: Request, url: URL, now: Instant) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """Mint one for the room in the body."""
+        room = json.loads(request.body)["room"]
+        token = tokens.mint(self._key, self._secret, room, now)
+        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

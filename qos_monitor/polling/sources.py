@@ -8,9 +8,12 @@ import aiohttp
 from collectors.agora import analytics
 from collectors.agora.stats import AgoraStats
 from collectors.contract import Collector
+from collectors.livekit.presence import LiveKitPresence
+from collectors.livekit.stats import LiveKitStats
 from collectors.polls import Statistics
-from qos_monitor.polling.authorizing import Authorizer, Basic
+from qos_monitor.polling.authorizing import Authorizer, Basic, LiveKitTokens
 from qos_monitor.settings import Settings
+from rules.span import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ def _agora_authorizer(settings: Settings, _: aiohttp.ClientSession) -> Authorize
     return Basic(*(settings.agora_rest_key or ("", "")))
 
 
+def _livekit_statistics(settings: Settings) -> Statistics:
+    return LiveKitPresence(round(settings.livekit_poll_s * SECOND))
+
+
+def _livekit_authorizer(settings: Settings, _: aiohttp.ClientSession) -> Authorizer:
+    return LiveKitTokens(*next(iter(settings.livekit_keys.items())))
+
+
 SOURCES: tuple[Source, ...] = (
     Source(
         provider="agora",
@@ -42,6 +53,14 @@ SOURCES: tuple[Source, ...] = (
         statistics=_agora_statistics,
         url=lambda settings: settings.agora_rest_url,
         authorizer=_agora_authorizer,
+    ),
+    Source(
+        provider="livekit",
+        is_set=lambda settings: settings.livekit_url is not None and bool(settings.livekit_keys),
+        reader=LiveKitStats,
+        statistics=_livekit_statistics,
+        url=lambda settings: settings.livekit_url or "",
+        authorizer=_livekit_authorizer,
     ),
 )
 """In the order of their names; `collectors.polls.POLLED` has the same."""

@@ -43,6 +43,7 @@ async def test_after_a_class_its_sessions_and_their_freezes_are_fetched_and_read
         ("left", "c1", "u1"): 1,
         ("left", "c1", "t1"): 1,
         ("quality", "c1", "u1"): 2,
+        ("feed_alive", None, None): 1,
     }
     assert (await polling.row())[0] == "fetched"
     assert polling.told.asked == {Said.GOOD: 5}
