@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from collectors import polls
 from collectors.contract import REFUSALS
 from collectors.polls import Said
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
@@ -18,7 +19,7 @@ JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "po
 JOB_RESULTS = ("ok", "failed")
 ROUTES = ("webhooks", "observations")
 CLAIM_RESULTS = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
-POLLED = ("agora",)
+POLLED = polls.POLLED
 """Providers whose statistics can be polled."""
 FOUND = ("told", "missed")
 MEDIA = ("audio", "video")
