@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
 from collectors.threads import settled
-from qos_monitor import due, naming, timetable
+from qos_monitor import carrying, due, naming, timetable
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
 from qos_monitor.storage.tables import classes, observations
 from qos_monitor.timetable import Place
@@ -24,6 +24,7 @@ NAMES_AT_ONCE: int = 100
 """Names whose observations are held in memory together when they are placed anew."""
 
 _NEVER = -(2**62)  # before every place in a thread
+_STAYS = frozenset({Kind.JOINED, Kind.LEFT})
 _CHECKS = frozenset({Kind.CHECK_PASSED, Kind.CHECK_FAILED})
 
 
@@ -292,9 +293,12 @@ async def _write(conn: AsyncConnection, new: list[Values], moved: list[tuple[int
 async def _touch(
     conn: AsyncConnection, class_ids: Iterable[str | None], changed: Sequence[Observation], now: Instant
 ) -> None:
+    touched = {class_id for class_id in class_ids if class_id is not None}
+    if any(seen.kind in _STAYS for seen in changed):
+        touched |= await carrying.neighbours(conn, touched)
     feeds = [seen for seen in changed if seen.kind is Kind.FEED_ALIVE]
     covered = {class_id for feed in feeds for class_id in await _covered(conn, feed)}
-    await due.touch_classes(conn, covered | {class_id for class_id in class_ids if class_id is not None}, now)
+    await due.touch_classes(conn, covered | touched, now)
     checked = [seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None]
     await due.touch_learners(conn, checked, now)
 

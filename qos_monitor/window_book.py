@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
 from collectors.removals import explained
-from qos_monitor import due
+from qos_monitor import carrying, due
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
 from qos_monitor.storage.tables import (
@@ -93,12 +93,13 @@ async def classes_where(conn: AsyncConnection, condition: ColumnElement[bool]) -
 
 async def observations_of(conn: AsyncConnection, class_ids: Iterable[str]) -> list[Observation]:
     """Read everything seen of these classes, once each where webhooks and polls told the same."""
+    given = list(class_ids)
     seen = [
         observation_of(row)
-        for ids in chunks(class_ids)
+        for ids in chunks(given)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids)))
     ]
-    return explained(reconciled(seen))
+    return explained(reconciled([*seen, *await carrying.carried(conn, given)]))
 
 
 async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> list[Enrolment]:
