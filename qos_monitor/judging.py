@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import due, folding, logs, verdict_book, window_book
+from qos_monitor import due, folding, logs, tallying, verdict_book, window_book
 from qos_monitor.folding import Settle
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
@@ -78,9 +78,10 @@ async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -
         next_at = await window_book.next_due(conn, number, now, terms.policy)
         if not await _release(conn, number, token, now, next_at):
             return 0  # somebody else took it up when our lease ran out; theirs is the judgement
-        touched = await verdict_book.supersede(conn, number, inputs, judged, terms.policy, now)
-        touched |= await window_book.tally(conn, number, judged.tallies, terms.policy, now)
-        await due.touch_learners(conn, touched, now)
+        changed = await verdict_book.supersede(conn, number, inputs, judged, terms.policy, now)
+        concerned = await window_book.tally(conn, number, judged.tallies, terms.policy, now)
+        await due.touch_learners(conn, changed.learners | concerned, now)
+        await tallying.add(conn, changed.counts, now)
     return 1
 
 

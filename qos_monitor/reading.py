@@ -1,6 +1,7 @@
 """Deliveries become observations: once each, in one transaction per batch, whatever a collector does."""
 
 import asyncio
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,14 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors.contract import Collector, Delivery, Notice, Reading, Sighting, Unreadable
-from qos_monitor import cancelling, logs, observing
+from qos_monitor import cancelling, experience, logs, observing, tallying
 from qos_monitor.observing import Entry
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.rows import chunks, is_plain
 from qos_monitor.storage.tables import READ, UNREADABLE, WAITING, deliveries
+from rules import policy as policies
 from rules.observation import Observation
+from rules.policy import Impaired
 from rules.span import Instant
 
 SIGHTINGS_MAX: int = 1_000
@@ -62,14 +65,19 @@ async def read_waiting(
 
 
 async def read_batch(
-    engine: AsyncEngine, collectors: Mapping[str, Collector], now: Instant, limit: int = _SEQS_MAX
+    engine: AsyncEngine,
+    collectors: Mapping[str, Collector],
+    now: Instant,
+    limit: int = _SEQS_MAX,
+    limits: Impaired | None = None,
 ) -> Report:
     """Read up to ``limit`` waiting deliveries, oldest first, and say what they gave.
 
     A delivery that its collector cannot read, or on which the collector itself fails, is marked unreadable
     with the class of the problem, and its bytes stay. A delivery is marked in the transaction that stores the
     last of its observations: after a crash it is read again from its beginning, with the same result. Parsing
-    happens outside of transactions, for nobody can write meanwhile.
+    happens outside of transactions, for nobody can write meanwhile. ``limits`` say what is counted as out of sync;
+    None: those of the policy delivered.
     """
     ours = deliveries.c.provider.in_(sorted(collectors))  # the others wait until they are configured again
     waiting = deliveries.c.state == WAITING
@@ -89,9 +97,21 @@ async def read_batch(
             ended = [one for one in ours_now if one.is_last]
             await cancelling.store(conn, _notices(ended), now)
             await _mark(conn, ended)
+            await _count(conn, [one for _, one in seen], limits or _limits(), now)
         settled += ended
         fresh += seen
     return _report(taken, settled, fresh)
+
+
+@functools.cache
+def _limits() -> Impaired:
+    return policies.default().impaired
+
+
+async def _count(conn: AsyncConnection, seen: Sequence[Observation], limits: Impaired, now: Instant) -> None:
+    """Count in the database what is new, last of all: others who count may wait for us."""
+    counts = experience.counted(seen, await experience.providers_of(conn, seen), limits)
+    await tallying.add(conn, counts, now)
 
 
 def _pieces(taken: Iterable[_Read]) -> Iterator[list[_Read]]:

@@ -9,14 +9,18 @@ from typing import Any
 from sqlalchemy import Result, Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qos_monitor import verdict_counts
+from qos_monitor.metrics.standing import VERDICTS_NOW
+from qos_monitor.metrics.tallied import VERDICT_LAG
 from qos_monitor.storage.rows import canonical, chunks
 from qos_monitor.storage.tables import verdicts
+from qos_monitor.tallying import Counts
 from qos_monitor.window_book import WindowInputs
 from rules.dossier import surroundings_json
 from rules.observation import Observation, Role
 from rules.policy import Policy
 from rules.record import ClassRecord, read_record
-from rules.span import Instant
+from rules.span import MINUTE, Instant
 from rules.window import Surroundings, WindowJudgement
 
 _Pair = tuple[str, str]
@@ -31,6 +35,14 @@ class KeptVerdict:
     """JSON value, as `rules.dossier` writes it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """What new verdicts touch: the learners to look at again, and what is to be counted."""
+
+    learners: set[str]
+    counts: Counts
+
+
 async def supersede(
     conn: AsyncConnection,
     number: int,
@@ -38,15 +50,19 @@ async def supersede(
     judged: WindowJudgement,
     policy: Policy,
     now: Instant,
-) -> set[str]:
-    """Put a window's verdicts in the place of those that differ; answer the learners whom that touches.
+) -> Superseded:
+    """Put a window's verdicts in the place of those that differ; answer whom and what that touches.
 
     A verdict that only becomes firm is a new one too. One whose class or learner left the window is retired.
     """
     found = {(record.learner_id, record.class_id): record for record in judged.records}
     known = await _in_force(conn, number, {class_id for _, class_id in found})
     rows = []
+    counts = Counts()
+    mine = _by_person(inputs)
     gone = {pair: row.seq for pair, row in known.items() if pair not in found}
+    for pair in gone:
+        counts.update(_changed(known[pair], None, (), policy, now))
     for pair, record in found.items():
         around = judged.surroundings.get(pair, Surroundings())
         values = _values(record, around, policy, now)
@@ -56,13 +72,49 @@ async def supersede(
         seen = inputs.observations.get(record.class_id, ())
         hashed = _sha256(record, seen, str(values["surroundings"]))
         rows.append(values | {"window": number, "inputs_sha256": hashed, "supersedes": before and before.seq})
+        counts.update(_changed(before, record, mine.get(pair, ()), policy, now))
         if before is not None:
             gone[pair] = before.seq
     for seqs in chunks(gone.values()):
         await conn.execute(update(verdicts).where(verdicts.c.seq.in_(seqs)).values(current=False))
     if rows:
         await conn.execute(verdicts.insert(), rows)
-    return {str(row["learner_id"]) for row in rows} | {learner_id for learner_id, _ in gone}
+    return Superseded({str(row["learner_id"]) for row in rows} | {learner_id for learner_id, _ in gone}, counts)
+
+
+def _changed(
+    before: Row[Any] | None, after: ClassRecord | None, seen: Sequence[Observation], policy: Policy, now: Instant
+) -> Counts:
+    """Count one verdict that takes the place of another, or of none, or is taken back."""
+    counts = Counts()
+    if before is not None:
+        counts.add(VERDICTS_NOW, before.verdict, _word(is_firm=before.firm), count=-1)
+    old = read_record(json.loads(before.body)) if before is not None and before.firm else None
+    if after is None:
+        counts.update(verdict_counts.corrected(old, None))
+        return counts
+    is_firm = after.firm_at(policy) <= now
+    counts.add(VERDICTS_NOW, after.verdict.value, _word(is_firm=is_firm))
+    since = after.firm_at(policy) if is_firm else after.ends_at + policy.time.provisional_after_min * MINUTE
+    counts.observe(VERDICT_LAG, verdict_counts.lag_s(since, seen, now))
+    if old is not None:
+        counts.update(verdict_counts.corrected(old, after))
+    elif is_firm:
+        counts.update(verdict_counts.firm(after, seen))
+    return counts
+
+
+def _by_person(inputs: WindowInputs) -> dict[_Pair, list[Observation]]:
+    found: dict[_Pair, list[Observation]] = {}
+    for class_id, seen in inputs.observations.items():
+        for one in seen:
+            if one.participant_id is not None:
+                found.setdefault((one.participant_id, class_id), []).append(one)
+    return found
+
+
+def _word(*, is_firm: bool) -> str:
+    return "yes" if is_firm else "no"
 
 
 def _values(record: ClassRecord, around: Surroundings, policy: Policy, now: Instant) -> dict[str, object]:
@@ -99,6 +151,7 @@ async def _in_force(conn: AsyncConnection, number: int, class_ids: set[str]) -> 
         verdicts.c.seq,
         verdicts.c.learner_id,
         verdicts.c.class_id,
+        verdicts.c.verdict,
         verdicts.c.body,
         verdicts.c.surroundings,
         verdicts.c.firm,

@@ -21,6 +21,11 @@ class Metric:
     """Upper bounds of a histogram, in the metric's unit, without the infinite one."""
 
     @property
+    def parts(self) -> int:
+        """How many of the whole numbers it is tallied in make one of its unit; money has its currency's own."""
+        return {"seconds": 1000, "learner-seconds": 1000, "ratio": 1_000_000}.get(self.unit, 1)
+
+    @property
     def series_names(self) -> tuple[str, ...]:
         """The names its samples have."""
         if self.kind != "histogram":
