@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 from collectors.agora.analytics import PLANS
 from collectors.statuspage import StatusPage
+from collectors.trtc.calls import PLANS as TRTC_PLANS
+from collectors.zoom.dashboards import PLANS as ZOOM_PLANS
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -176,10 +178,41 @@ def key_pair(given: str) -> tuple[str, str] | None:
     return (name, secret) if given else None
 
 
+def zoom_account(given: str) -> tuple[str, str, str] | None:
+    """Take the three keys of a server-to-server app, or nothing."""
+    parts = given.split(":")
+    if not given:
+        return None
+    if len(parts) != 3 or not all(parts):
+        raise ValueError("one account_id:client_id:client_secret")
+    return (parts[0], parts[1], parts[2])
+
+
+def trtc_app_id(given: str) -> int | None:
+    """Take the number of a TRTC application, or nothing."""
+    if given and not (given.isascii() and given.isdigit() and len(given) <= 12):
+        raise ValueError("a number such as 1400000000")
+    return int(given) if given else None
+
+
 def agora_plan(given: str) -> str:
     """Take the name of a plan of Agora Analytics."""
-    if given.lower() not in PLANS:
-        raise ValueError(f"one of {', '.join(PLANS)}")
+    return _plan(given, PLANS)
+
+
+def zoom_plan(given: str) -> str:
+    """Take the name of a plan of Zoom."""
+    return _plan(given, ZOOM_PLANS)
+
+
+def trtc_plan(given: str) -> str:
+    """Take the name of a version of TRTC's monitoring dashboard."""
+    return _plan(given, TRTC_PLANS)
+
+
+def _plan(given: str, plans: Mapping[str, object]) -> str:
+    if given.lower() not in plans:
+        raise ValueError(f"one of {', '.join(plans)}")
     return given.lower()
 
 

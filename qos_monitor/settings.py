@@ -47,6 +47,15 @@ class Settings:
     livekit_keys: Mapping[str, str]
     livekit_url: str | None
     livekit_poll_s: float
+    zoom_account: tuple[str, str, str] | None
+    zoom_plan: str
+    zoom_api_url: str
+    zoom_oauth_url: str
+    trtc_api_key: tuple[str, str] | None
+    trtc_sdk_app_id: int | None
+    trtc_plan: str
+    trtc_api_url: str
+    trtc_region: str
     trtc_secrets: tuple[str, ...]
     hundredms_secrets: tuple[str, ...]
     generic_secrets: tuple[str, ...]
@@ -103,6 +112,15 @@ TABLE: tuple[Setting, ...] = (
     _secret("QOS_LIVEKIT_KEYS", "`key:secret` pairs, comma separated", values.key_pairs),
     Setting("QOS_LIVEKIT_URL", "", "where LiveKit's server API is; none: no presence polls", values.livekit_url),
     Setting("QOS_LIVEKIT_POLL_S", "60", "seconds between two questions who is in a room, 10 to 300", values.poll_s),
+    _secret("QOS_ZOOM_ACCOUNT", "`account_id:client_id:client_secret`; none: no statistics", values.zoom_account),
+    Setting("QOS_ZOOM_PLAN", "business", "the account's plan: free, pro, business (and above)", values.zoom_plan),
+    Setting("QOS_ZOOM_API_URL", "https://api.zoom.us/v2", "where Zoom's REST API is", values.url_of_service),
+    Setting("QOS_ZOOM_OAUTH_URL", "https://zoom.us/oauth/token", "where Zoom gives tokens", values.url_of_service),
+    _secret("QOS_TRTC_API_KEY", "`SecretId:SecretKey` of Tencent Cloud; none: no statistics", values.key_pair),
+    Setting("QOS_TRTC_SDK_APP_ID", "", "the TRTC application whose statistics are fetched", values.trtc_app_id),
+    Setting("QOS_TRTC_PLAN", "standard", "monitoring dashboard: free, standard, advanced", values.trtc_plan),
+    Setting("QOS_TRTC_API_URL", "https://trtc.tencentcloudapi.com", "where TRTC's API is", values.url_of_service),
+    Setting("QOS_TRTC_REGION", "ap-guangzhou", "the region TRTC's API is asked in", values.text),
     _secret("QOS_TRTC_SECRETS", "TRTC callback keys, comma separated; any of them is believed", values.secrets),
     _secret("QOS_HUNDREDMS_SECRETS", "`header:value` pairs that 100ms sends, comma separated", values.header_pairs),
     _secret("QOS_GENERIC_SECRETS", "`source:whsec_…` pairs of your own systems, comma separated", values.source_whsecs),
@@ -159,6 +177,8 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         problems.append("QOS_TWILIO_URL: nothing was given; the URL that Twilio signs is wanted, or QOS_PUBLIC_URL")
     if read["QOS_AGORA_REST_KEY"] and not read["QOS_AGORA_APP_ID"]:
         problems.append("QOS_AGORA_APP_ID: nothing was given; QOS_AGORA_REST_KEY asks about one project")
+    if read["QOS_TRTC_API_KEY"] and not read["QOS_TRTC_SDK_APP_ID"]:
+        problems.append("QOS_TRTC_SDK_APP_ID: nothing was given; QOS_TRTC_API_KEY asks about one application")
     if read["QOS_LIVEKIT_URL"] and not read["QOS_LIVEKIT_KEYS"]:
         problems.append("QOS_LIVEKIT_KEYS: nothing was given; who asks at QOS_LIVEKIT_URL needs a key:secret pair")
     if problems:

@@ -11,7 +11,13 @@ from collectors.contract import Collector
 from collectors.livekit.presence import LiveKitPresence
 from collectors.livekit.stats import LiveKitStats
 from collectors.polls import Statistics
+from collectors.trtc import calls
+from collectors.trtc.stats import TrtcStats
+from collectors.zoom import dashboards
+from collectors.zoom.stats import ZoomStats
 from qos_monitor.polling.authorizing import Authorizer, Basic, LiveKitTokens
+from qos_monitor.polling.oauth import AccountToken
+from qos_monitor.polling.tc3 import Tc3
 from qos_monitor.settings import Settings
 from rules.span import SECOND
 
@@ -45,6 +51,22 @@ def _livekit_authorizer(settings: Settings, _: aiohttp.ClientSession) -> Authori
     return LiveKitTokens(*next(iter(settings.livekit_keys.items())))
 
 
+def _trtc_statistics(settings: Settings) -> Statistics | None:
+    return calls.statistics(settings.trtc_sdk_app_id or 0, settings.trtc_plan)
+
+
+def _trtc_authorizer(settings: Settings, _: aiohttp.ClientSession) -> Authorizer:
+    return Tc3(*(settings.trtc_api_key or ("", "")), settings.trtc_region)
+
+
+def _zoom_statistics(settings: Settings) -> Statistics | None:
+    return dashboards.statistics(settings.zoom_plan)
+
+
+def _zoom_authorizer(settings: Settings, session: aiohttp.ClientSession) -> Authorizer:
+    return AccountToken(session, settings.zoom_oauth_url, settings.zoom_account or ("", "", ""))
+
+
 SOURCES: tuple[Source, ...] = (
     Source(
         provider="agora",
@@ -61,6 +83,22 @@ SOURCES: tuple[Source, ...] = (
         statistics=_livekit_statistics,
         url=lambda settings: settings.livekit_url or "",
         authorizer=_livekit_authorizer,
+    ),
+    Source(
+        provider="trtc",
+        is_set=lambda settings: settings.trtc_api_key is not None and settings.trtc_sdk_app_id is not None,
+        reader=TrtcStats,
+        statistics=_trtc_statistics,
+        url=lambda settings: settings.trtc_api_url,
+        authorizer=_trtc_authorizer,
+    ),
+    Source(
+        provider="zoom",
+        is_set=lambda settings: settings.zoom_account is not None,
+        reader=ZoomStats,
+        statistics=_zoom_statistics,
+        url=lambda settings: settings.zoom_api_url,
+        authorizer=_zoom_authorizer,
     ),
 )
 """In the order of their names; `collectors.polls.POLLED` has the same."""
