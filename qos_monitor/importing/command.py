@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, time
 from pathlib import Path
 from typing import TypeAlias
@@ -121,6 +121,20 @@ def _ical(options: argparse.Namespace) -> int:
 def _oneroster(options: argparse.Namespace) -> int:
     draft, groups = oneroster.read_all(_deliveries(options.paths), Mapped(options.person, options.course_is))
     return _arrive(options, draft, None, {"groups": counted(groups)})
+
+
+def _identities(options: argparse.Namespace) -> int:
+    found = identity_sheet.read(str(options.file), documents.read_bytes(options.file))
+    given = settings.load(os.environ, options.config)
+    planned = asyncio.run(_named(given, found, is_dry=options.dry_run))
+    print(json.dumps({"dry_run": options.dry_run, **planned}, indent=2, ensure_ascii=False))
+    return 0
+
+
+async def _named(given: Settings, found: list[names.Identity], *, is_dry: bool) -> dict[str, object]:
+    clock = clocks.from_setting(given.clock_file)
+    async with storage.opened(given.database_url) as engine:
+        return (await names.imported(engine, found, clock, is_dry=is_dry)).as_json()
 
 
 def _deliveries(paths: list[Path]) -> list[tuple[str, Mapping[str, bytes]]]:

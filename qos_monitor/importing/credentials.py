@@ -1,6 +1,5 @@
 """How we prove who we are to a system that gives rosters: OAuth 2 client credentials (RFC 6749, 4.4)."""
 
-import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -113,15 +112,20 @@ def token_of(answer: object, now: Instant) -> Token | None:
     """Read the answer to a request for a token (RFC 6749, 5.1); None where it is none."""
     if not isinstance(answer, dict):
         return None
-    value, kind, lasts = (answer.get(name) for name in ("access_token", "token_type", "expires_in"))
+    value, kind = answer.get("access_token"), answer.get("token_type")
     if not (isinstance(value, str) and _TOKEN.fullmatch(value)):
         return None
     if not (kind is None or (isinstance(kind, str) and kind.lower() == "bearer")):
         return None
-    if isinstance(lasts, str) and lasts.isascii() and lasts.isdigit():
-        lasts = int(lasts[:9])
-    is_told = isinstance(lasts, int | float) and not isinstance(lasts, bool) and 0 < lasts < 10**9
-    return Token(value, now + (int(lasts * SECOND) if is_told else _LASTS_UNTOLD) - _EARLY)
+    return Token(value, now + _lasts(answer.get("expires_in")) - _EARLY)
+
+
+def _lasts(told: object) -> int:
+    """Read seconds, which some servers write as a text, as milliseconds."""
+    if isinstance(told, str) and told.isascii() and told.isdigit():
+        told = int(told[:9])
+    is_number = isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < 10**9
+    return int(told * SECOND) if isinstance(told, int | float) and is_number else _LASTS_UNTOLD
 
 
 def refusal_of(answer: object) -> str | None:

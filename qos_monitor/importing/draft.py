@@ -70,5 +70,5 @@ def _told(problems: list[Problem]) -> list[Problem]:
 
 
 def _line(path: str) -> tuple[str, int]:
-    match = re.match(r"(.*?):(\d{1,12})\b", path, re.ASCII)
+    match = re.match(r"(.*?)[:\[](\d{1,12})\b", path, re.ASCII)
     return (match[1], int(match[2])) if match else (path, 0)

@@ -74,8 +74,8 @@ def _modes(files: Mapping[str, bytes], draft: Draft, label: str) -> Mapping[str,
     if "delta" not in modes.values():
         for name in sorted(NEEDED):
             if modes[name] == "absent":
-                line = said.get(f"file.{name}")
-                draft.note(line.place if line else f"{label}manifest.csv", f"file.{name} must be bulk, and is absent")
+                told = said.get(f"file.{name}")
+                draft.note(told.place if told else f"{label}manifest.csv", f"file.{name} must be bulk, and is absent")
     _tell_unused(files, modes, draft, label)
     return modes if len(draft.problems) == known else None
 

@@ -99,7 +99,7 @@ class Records:
             return
         missing = [part for part in wanted if part not in self.standing[target]]
         if any(part not in self.gone[target] for part in missing) and target not in self.partial:
-            self.draft.note(f"{line.place} {column}", f"names what is not in {target}.csv")
+            self.draft.note(f"{line.place} {column}", f"names what is not in {target}")
         elif missing and target in NEEDED:
             self._leave_out(table, row_id, f"{line.place}: its {column} is not here, or is left out")
 
