@@ -13,7 +13,8 @@ from rules.span import Instant
 
 ITEMS_MAX: int = 500
 
-_ITEMS = frozenset({"item", "entry"})  # RSS, Atom
+_FEEDS = frozenset({"rss", "feed"})  # RSS, Atom
+_ITEMS = frozenset({"item", "entry"})  # the same
 _TEXTS = frozenset({"guid", "id", "link", "title", "pubDate", "updated", "published", "description", "content"})
 _TAGS = re.compile(r"</?var[^<>]*>")
 _UPDATE = re.compile(
@@ -54,6 +55,8 @@ class _Items:
 
     def _start(self, name: str, _attributes: object) -> None:
         local = name.rpartition(" ")[2]
+        if not self._path and local not in _FEEDS:
+            raise Unreadable("the body is no feed")
         self._path.append(local)
         if local in _ITEMS and not self._in_item:
             if len(self._items) == ITEMS_MAX:

@@ -146,9 +146,10 @@ async def test_the_service_says_what_judge_says_of_the_same_leave_worded_by_the_
 
     domains = {"provider": "livekit", "region": "ap-south-1"}
     stay = Said(source="livekit", session="PA_one", domains=domains)
+    ours = Said(**stay, fault="platform", blames="account")
     by_hand = [
         seen("joined", START, CLASS, **stay),
-        seen("left", KICKED_AT, CLASS, **stay, fault="platform", blames="account"),
+        seen("left", KICKED_AT, CLASS, **ours),
     ]
     whole = judged(school([lesson("c1", provider="livekit")], by_hand), FIRM, POLICY, on_weekdays)
 
