@@ -8,11 +8,10 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from sqlalchemy import select
 
 from collectors import registry
 from collectors.contract import Collector
-from qos_monitor import backend, lines, logs, reading, release, remapping
+from qos_monitor import backend, feeds, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges
@@ -28,6 +27,7 @@ from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import app as web_app
 from qos_monitor.web.evidence import OwnEvidence
+from qos_monitor.web.feeds import Feeds
 from qos_monitor.web.health import Health
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.incidents import Incidents
@@ -41,7 +41,6 @@ from rules.span import MINUTE
 
 READ_BATCH = 500
 _SHUTDOWN_S = 4.0  # a container is killed 10 s after it was told to stop; who sends longer comes again
-_SILENCE_LOOKS_BACK = 100_000  # deliveries searched for each provider's last one at start
 
 
 def collectors_of(settings: Settings) -> dict[str, Collector]:
@@ -108,6 +107,8 @@ class Service:
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
         self.intake = Intake(self._front, self._writer, self.clock)
         announced = sorted({page.provider for page in settings.status_pages})
+        sources = (pair.partition(":")[0].strip() for pair in settings.generic_secrets)
+        self._doors = feeds.doors_of(self._heard, sources)
         self._gauges = Gauges(self.engine, self.intake.last_received, announced)
         self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
         self._is_stopping = False
@@ -156,6 +157,7 @@ class Service:
             Roster(self.engine, self.clock, settings.roster_token),
             Incidents(self.engine, self.clock, settings.cases_token),
             NamesDoor(self.engine, self.clock, settings.roster_token),
+            Feeds(self.engine, self.clock, self._doors, settings.cases_token),
             Health(self.telemetry, self._gauges, self.clock, self._troubles()),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
@@ -194,16 +196,9 @@ class Service:
         One that never was is silent from now on.
         """
         async with storage.reading(self.engine) as conn:
-            newest = select(deliveries.c.seq).order_by(deliveries.c.seq.desc()).limit(1).scalar_subquery()
-            for provider in self._heard:
-                statement = (
-                    select(deliveries.c.received_at)
-                    .where(deliveries.c.provider == provider, deliveries.c.seq > newest - _SILENCE_LOOKS_BACK)
-                    .order_by(deliveries.c.seq.desc())
-                    .limit(1)
-                )
-                at = (await conn.execute(statement)).scalar()
-                self.intake.heard(provider, self.clock.now() if at is None else at)
+            known = await feeds.heard(conn, self._doors)
+        for provider, at in known.at.items():
+            self.intake.heard(provider, self.clock.now() if at is None else at)
 
 
 async def serve(settings: Settings) -> int:

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
 from collectors.threads import settled
-from qos_monitor import carrying, due, naming, timetable
+from qos_monitor import carrying, coverage, due, naming, timetable
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
-from qos_monitor.storage.tables import classes, observations
+from qos_monitor.storage.tables import observations
 from qos_monitor.timetable import Place
 from rules.observation import OF_A_CLASS, Kind, Observation, chosen
 from rules.span import Instant, Span
@@ -228,6 +228,7 @@ async def _settle(
     moved: list[tuple[int, Values]] = []
     changed: list[tuple[Key, Observation]] = []
     touched: set[str | None] = set()
+    feeds: list[coverage.Word] = []
     for entry in entries:
         seen = entry.sighting.observation
         place = table.place(entry.sighting)
@@ -241,8 +242,10 @@ async def _settle(
         else:
             continue
         touched.add(place.class_id)
+        feeds += coverage.words(entry.row, seen)
         changed.append((entry.key, _placed(seen, place)))
     await _write(conn, new, moved)
+    await coverage.learn(conn, feeds, now)
     await _touch(conn, touched, [seen for _, seen in changed], now)
     return changed
 
@@ -296,16 +299,6 @@ async def _touch(
     touched = {class_id for class_id in class_ids if class_id is not None}
     if any(seen.kind in _STAYS for seen in changed):
         touched |= await carrying.neighbours(conn, touched)
-    feeds = [seen for seen in changed if seen.kind is Kind.FEED_ALIVE]
-    covered = {class_id for feed in feeds for class_id in await _covered(conn, feed)}
-    await due.touch_classes(conn, covered | touched, now)
+    await due.touch_classes(conn, touched, now)
     checked = [seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None]
     await due.touch_learners(conn, checked, now)
-
-
-async def _covered(conn: AsyncConnection, feed: Observation) -> Iterable[str]:
-    """Find the classes whose feed this span tells about: without it, silence there means nothing."""
-    statement = select(classes.c.id).where(
-        classes.c.provider == feed.source, classes.c.starts_at < feed.until, classes.c.ends_at > feed.at
-    )
-    return (await conn.execute(statement)).scalars().all()

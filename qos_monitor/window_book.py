@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
 from collectors.removals import explained
-from qos_monitor import carrying, due
+from qos_monitor import carrying, coverage, due
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
 from qos_monitor.storage.tables import (
@@ -23,10 +22,10 @@ from qos_monitor.storage.tables import (
     windows,
 )
 from rules.judge import as_known, class_inputs
-from rules.observation import Kind, Observation
+from rules.observation import Observation
 from rules.past import Past, Tally, absence_share
 from rules.policy import Policy
-from rules.span import DAY, HOUR, MINUTE, Instant, Span
+from rules.span import DAY, HOUR, MINUTE, Instant
 from rules.statistics import NOBODY, Count, State, usual_share
 from rules.window import EXPECTED, ClassInputs, EnrolmentOf, Usual
 from rules.world import Enrolment, ScheduledClass, World, enrolment_finder
@@ -50,7 +49,7 @@ async def load(conn: AsyncConnection, number: int, now: Instant, policy: Policy)
     scheduled = await classes_where(conn, classes.c.window == number)
     due_classes = [row for row in scheduled if row.ends_at + policy.time.provisional_after_min * MINUTE <= now]
     seen = await observations_of(conn, [row.id for row in due_classes])
-    feeds = await _feeds(conn, due_classes)
+    feeds = await coverage.of_classes(conn, due_classes)
     course_ids = {row.course_id for row in due_classes}
     taught = [
         course_of(row)
@@ -58,8 +57,8 @@ async def load(conn: AsyncConnection, number: int, now: Instant, policy: Policy)
         for row in await conn.execute(select(courses).where(courses.c.id.in_(ids)))
     ]
     bought = await enrolments_of(conn, {name for row in due_classes for name in row.learner_ids})
-    world = as_known(World(tuple(taught), tuple(bought), tuple(due_classes), (*seen, *feeds)), now)
-    inputs = class_inputs(world, policy)
+    world = as_known(World(tuple(taught), tuple(bought), tuple(due_classes), tuple(seen)), now)
+    inputs = class_inputs(world, policy, feeds)
     by_class: dict[str, list[Observation]] = {}
     for one in world.observations:
         if one.class_id is not None:
@@ -109,23 +108,6 @@ async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> li
         for ids in chunks(learner_ids)
         for row in await conn.execute(select(enrolments).where(enrolments.c.learner_id.in_(ids)))
     ]
-
-
-async def _feeds(conn: AsyncConnection, scheduled: Sequence[ScheduledClass]) -> list[Observation]:
-    """Read when the feeds of these classes were alive; of a feed that never was, nothing.
-
-    A feed that was alive only at other times is told by one such span: it does send, and covers nothing here.
-    """
-    found: dict[tuple[str, str], Observation] = {}
-    for provider in sorted({row.provider for row in scheduled}):
-        mine = [row.span for row in scheduled if row.provider == provider]
-        is_feed = (observations.c.kind == Kind.FEED_ALIVE.value) & (observations.c.source == provider)
-        span = Span(min(one.start for one in mine), max(one.end for one in mine))
-        meets = (observations.c.at < span.end) & (observations.c.until > span.start)
-        rows: list[Row[Any]] = list(await conn.execute(select(observations).where(is_feed, meets)))
-        rows += await conn.execute(select(observations).where(is_feed).limit(1))
-        found |= {(row.source, row.id): observation_of(row) for row in rows}
-    return list(found.values())
 
 
 async def _usual(conn: AsyncConnection, number: int, policy: Policy) -> Usual:

@@ -198,8 +198,13 @@ def usual_before(past: Past, window: Instant) -> Usual:
     return Usual(lambda name: past.usual(name, window), past.usual_absence(EXPECTED, window))
 
 
-def class_inputs(known: World, policy: Policy) -> dict[str, ClassInputs]:
-    """Merge the observations of every class into evidence; those of nobody on the roster count for nothing."""
+def class_inputs(
+    known: World, policy: Policy, feeds: Mapping[str, tuple[Span, ...]] | None = None
+) -> dict[str, ClassInputs]:
+    """Merge the observations of every class into evidence; those of nobody on the roster count for nothing.
+
+    ``feeds`` is when each source was alive, by a caller who keeps that; None reads it from the observations.
+    """
     courses = by_id(known.courses)
     groups: dict[str, dict[str, list[Observation]]] = {}
     teachers: dict[str, list[Observation]] = {}
@@ -210,7 +215,7 @@ def class_inputs(known: World, policy: Policy) -> dict[str, ClassInputs]:
             teachers.setdefault(seen.class_id, []).append(seen)
         else:
             groups.setdefault(seen.class_id, {}).setdefault(seen.participant_id, []).append(seen)
-    feeds = feed_spans(known.observations)
+    alive = feed_spans(known.observations) if feeds is None else feeds
     result = {}
     for row in known.classes:
         course = courses.get(row.course_id)
@@ -224,7 +229,7 @@ def class_inputs(known: World, policy: Policy) -> dict[str, ClassInputs]:
                 if name in mine
             },
             teacher=gather(teachers[row.id], row, policy, visual_essential=visual) if row.id in teachers else NOTHING,
-            feed_share=share_of_feed(feeds, row),
+            feed_share=share_of_feed(alive, row),
         )
     return result
 

@@ -37,7 +37,7 @@ class ClassInputs:
 class Surroundings:
     """What a judgement of one (learner, class) takes from others, as counts: no one else can be known from it.
 
-    ``cohort`` is None where nothing had to be asked of it.
+    ``cohort`` and ``feed_share`` are None where nothing had to be asked of them.
     """
 
     room: Count = NOBODY
@@ -120,13 +120,14 @@ class _Window:
 
     def _around(self, room: "_Room", learner_id: str) -> Surroundings:
         if not room.asks_others(learner_id):
-            return Surroundings(feed_share=room.inputs.feed_share)
+            return Surroundings()
         expected = self.attendance.voters if self.is_deficit else None
         # Whether login was faulty for one who left no trace is asked of everybody (SPEC 5.2); only 4.1-4.4 leave out.
-        left_out = learner_id if room.came(learner_id) else None
+        # The feed is asked about nobody else: a late word of it changes nothing for those who came.
+        left_out, feed_share = (learner_id, None) if room.came(learner_id) else (None, room.inputs.feed_share)
         used = room.used(learner_id)
         cohort = self.ballot.cohort(left_out, used, self.usual_of, expected, self.policy.attribution)
-        return Surroundings(room.others(learner_id), cohort, room.inputs.feed_share)
+        return Surroundings(room.others(learner_id), cohort, feed_share)
 
     def tallies(self) -> dict[str, Tally]:
         terms = self.policy.attribution

@@ -27,6 +27,26 @@ DECLARED = _here.gauge(
     "declared in the last 30 days by status pages or persons, and not cleared; never evidence by themselves",
     "provider",
 )
+FEED_SILENCE_IN_CLASS = _here.gauge(
+    "qos_feed_silence_in_class_seconds",
+    "seconds",
+    "since the last delivery of a provider, or the start of the earliest class that runs if that is later; 0 where no "
+    "class runs",
+    "provider",
+)
+SCHEDULED_CLASSES = _here.gauge("qos_scheduled_classes", "classes", "classes that run now", "provider")
+SCHEDULED_LEARNERS = _here.gauge(
+    "qos_scheduled_learners", "learners", "learners who should be in a class that runs now", "provider"
+)
+SILENT_CLASSES = _here.gauge(
+    "qos_silent_classes",
+    "classes",
+    "of the classes that run now, those that began 5 min ago or earlier and of which their provider told nothing",
+    "provider",
+)
+SILENT_LEARNERS = _here.gauge(
+    "qos_silent_learners", "learners", "learners who should be in one of the silent classes", "provider"
+)
 JUDGING_LAG = _here.gauge("qos_judging_lag_seconds", "seconds", "how long the oldest window or learner has been due")
 WAITING_DELIVERIES = _here.gauge("qos_deliveries_waiting", "deliveries", "stored and not yet read")
 OUTBOX_DEPTH = _here.gauge("qos_outbox_claims", "claims", "claims ready and not yet answered")
@@ -82,6 +102,11 @@ METRICS: tuple[Metric, ...] = (
     UNMAPPED,
     FEED_SILENCE,
     DECLARED,
+    FEED_SILENCE_IN_CLASS,
+    SCHEDULED_CLASSES,
+    SCHEDULED_LEARNERS,
+    SILENT_CLASSES,
+    SILENT_LEARNERS,
     JUDGING_LAG,
     WAITING_DELIVERIES,
     OUTBOX_DEPTH,
