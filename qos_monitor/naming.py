@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor.storage.rows import chunks
@@ -63,3 +63,14 @@ async def load(conn: AsyncConnection, people: Iterable[tuple[str, str]]) -> Name
             statement = select(identities).where(identities.c.provider == provider, identities.c.name.in_(some))
             known |= {(row.provider, row.name): row.person_id for row in await conn.execute(statement)}
     return Names(await templates_of(conn), known)
+
+
+async def name_of_teacher(conn: AsyncConnection, known: Templates, provider: str, teacher_id: str) -> str:
+    """Write a teacher in the provider's words: as the school said, by the template, or as the roster has it.
+
+    Of several names the first in alphabetical order.
+    """
+    is_theirs = (identities.c.provider == provider) & (identities.c.person_id == teacher_id)
+    told = (await conn.execute(select(func.min(identities.c.name)).where(is_theirs))).scalar()
+    written = (one.written({"teacher_id": teacher_id}) for one in known.of(PERSON, provider))
+    return told or next(filter(None, written), teacher_id)

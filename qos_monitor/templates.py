@@ -127,6 +127,10 @@ class Templates:
         """Say whether the name of a class's room cannot be written for this provider, because it may hold anything."""
         return any("{anything}" in one.text for one in self.of(ROOM, provider))
 
+    def are_written(self, provider: str) -> bool:
+        """Say whether the name of every class's room can be written for this provider."""
+        return any(one.written({"class_id": "", "course_id": ""}) is not None for one in self.of(ROOM, provider))
+
     def classes_in(self, provider: str, room: str) -> Sequence[tuple[str, str | None]]:
         """Read classes out of a room's name, each with its course where the name tells it."""
         return [

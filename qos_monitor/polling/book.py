@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, literal, or_, select, update
+from sqlalchemy import Row, Select, exists, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import DeliveryKey
 from collectors.polls import Request, Sitting, Statistics
+from qos_monitor import naming
 from qos_monitor.intake import storable
 from qos_monitor.storage.engine import insert, upsert
 from qos_monitor.storage.rows import canonical, observation_of, window_of
@@ -54,6 +55,8 @@ async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> N
     What was already gone when this was first asked for is nobody's loss, and is not planned.
     """
     since = await _since(conn, statistics, now)
+    known = await naming.templates_of(conn)
+    has_room = true() if known.are_written(statistics.provider) else classes.c.room_id.is_not(None)
     columns = ("provider", "class_id", "state", "due_at", "attempts", "progress")
     limits = statistics.limits
     due_at = classes.c.ends_at + limits.delay_ms if limits.lead_ms is None else classes.c.starts_at - limits.lead_ms
@@ -62,7 +65,7 @@ async def plan(conn: AsyncConnection, statistics: Statistics, now: Instant) -> N
         literal(statistics.provider), classes.c.id, literal(WAITING), due_at, literal(0), literal("")
     ).where(
         classes.c.provider == statistics.provider,
-        classes.c.room_id.is_not(None),
+        has_room,
         classes.c.window >= window_of(now - LOOKS_BACK),
         classes.c.window <= window_of(begun),
         classes.c.starts_at <= begun,
@@ -94,12 +97,14 @@ async def take(conn: AsyncConnection, provider: str, state: str, now: Instant) -
     )
     if (await conn.execute(statement)).rowcount == 0:
         return None  # another worker was faster
-    return Task(row.class_id, row.progress, row.attempts, held, _sitting(row))
+    return Task(row.class_id, row.progress, row.attempts, held, await _sitting(conn, row))
 
 
 def _due(provider: str, state: str, now: Instant) -> Select[Any]:
     return (
-        select(polls, classes.c.room_id, classes.c.starts_at, classes.c.ends_at, classes.c.teacher_id)
+        select(
+            polls, classes.c.course_id, classes.c.room_id, classes.c.starts_at, classes.c.ends_at, classes.c.teacher_id
+        )
         .select_from(polls.outerjoin(classes, classes.c.id == polls.c.class_id))
         .where(polls.c.provider == provider, polls.c.state == state, polls.c.due_at <= now)
         .order_by(polls.c.due_at, polls.c.class_id)
@@ -107,10 +112,14 @@ def _due(provider: str, state: str, now: Instant) -> Select[Any]:
     )
 
 
-def _sitting(row: Row[Any]) -> Sitting | None:
-    if row.room_id is None:
+async def _sitting(conn: AsyncConnection, row: Row[Any]) -> Sitting | None:
+    """Say what is asked about in the provider's own names, as far as these are known."""
+    if row.course_id is None:
         return None
-    return Sitting(row.room_id, row.starts_at, row.ends_at, row.teacher_id)
+    known = await naming.templates_of(conn)
+    room = row.room_id or next(known.rooms_of(row.provider, row.class_id, row.course_id), None)
+    teacher = await naming.name_of_teacher(conn, known, row.provider, row.teacher_id)
+    return None if room is None else Sitting(room, row.starts_at, row.ends_at, teacher)
 
 
 async def put(conn: AsyncConnection, provider: str, task: Task, **changes: object) -> bool:

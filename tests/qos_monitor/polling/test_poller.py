@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from agora_analytics import FakeAnalytics, Misdeed, answers, breaks_off, session
@@ -13,12 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.polls import Said
-from qos_monitor import roster
+from qos_monitor import remapping, roster
 from qos_monitor.polling.client import ANSWER_BYTES_MAX
 from qos_monitor.polling.poller import BACKOFF_FIRST, NOT_READY_AGAIN, REFUSED_AGAIN
 from qos_monitor.polling.restraint import FAILURES_MAX
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import classes, deliveries, polls
+from qos_monitor.templates import participant_templates, room_templates
 from rules.span import DAY, HOUR, MINUTE, SECOND
 
 
@@ -47,6 +49,23 @@ async def test_after_a_class_its_sessions_and_their_freezes_are_fetched_and_read
     }
     assert (await polling.row())[0] == "fetched"
     assert polling.told.asked == {Said.GOOD: 5}
+
+
+async def test_a_room_and_a_teacher_are_asked_for_by_the_names_the_provider_knows(polling: Polling) -> None:
+    """The fake's channel is r1 and its teacher t1; the roster knows neither, and has class 1 and teacher 1."""
+    given = (*room_templates("r{class_id}"), *participant_templates("t{teacher_id}"))
+    async with storage.writing(polling.engine) as conn:
+        world = school(MONDAY, room=None, teacher_id="1")
+        renamed = tuple(replace(one, id="1") for one in world.classes)
+        await conn.execute(classes.delete())
+        await roster.apply(conn, replace(world, classes=renamed), MONDAY)
+    await remapping.adopt(polling.engine, given)
+
+    await polling.run()
+    await polling.read()
+
+    assert endpoints(polling.fake) == ["lists", "sessions", "sessions", "metrics", "metrics"]
+    assert ("joined", "1", "1") in await polling.seen()
 
 
 async def test_nothing_is_asked_before_the_plans_delay_has_passed(polling: Polling) -> None:
