@@ -51,6 +51,27 @@ def test_a_session_told_by_both_is_one_session_with_the_webhooks_fault() -> None
     assert told(merged) == [("joined", 0, "polled:s1", "unknown"), ("left", MINUTE, "polled:s1", "learner")]
 
 
+def test_sessions_that_polls_and_webhooks_name_alike_are_one_however_far_apart_they_were_told() -> None:
+    seen = [event("joined", 9 * SECOND, "PA_1"), event("left", 10 * MINUTE, "PA_1", code="1", fault="learner")]
+
+    merged = reconciled([*seen, polled("joined", 0, "PA_1"), polled("left", 11 * MINUTE, "PA_1")])
+
+    assert told(merged) == [("joined", 9 * SECOND, "PA_1", "unknown"), ("left", 10 * MINUTE, "PA_1", "learner")]
+    assert counted([*seen, polled("joined", 0, "PA_1"), polled("left", 11 * MINUTE, "PA_1")]) == (2, 0)
+
+
+def test_sessions_that_polls_and_webhooks_would_name_alike_are_two_however_near_they_are() -> None:
+    merged = reconciled([event("joined", 0, "PA_1"), polled("joined", SECOND, "PA_2")])
+
+    assert told(merged) == [("joined", 0, "PA_1", "unknown"), ("joined", SECOND, "PA_2", "unknown")]
+
+
+def test_a_leave_whose_join_only_webhooks_told_is_told_once() -> None:
+    seen = [event("joined", 0, "PA_1"), event("left", MINUTE, "PA_1", code="1", fault="learner")]
+
+    assert reconciled([*seen, polled("left", MINUTE, "PA_1")]) == seen
+
+
 def test_a_leave_that_only_the_poll_shows_closes_the_session_that_the_webhook_opened() -> None:
     merged = reconciled([event("joined", 0, "r1:7#1"), polled("joined", 0), polled("left", MINUTE)])
 

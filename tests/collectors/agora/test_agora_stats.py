@@ -101,6 +101,38 @@ def test_everything_is_asked_once_in_spans_of_the_plan_and_batches_of_twenty() -
     assert {len(request.params["sids"].split(",")) for request in questions[4:]} == {20, 1}
 
 
+def alive(reading: Reading) -> list[tuple[int, int]]:
+    found = [sighting.observation for sighting in reading.sightings if sighting.observation.kind is Kind.FEED_ALIVE]
+    assert all((one.source, one.class_id) == ("agora", None) for one in found)
+    return [(one.at - START, (one.until or 0) - START) for one in found]
+
+
+def test_an_empty_list_of_calls_tells_that_the_feed_was_alive_and_nobody_came() -> None:
+    asked = json.loads(wanted(standard(), "").asked)
+
+    assert alive(read(asked, {"code": 200, "call_lists": []})) == [(-15 * MINUTE, HOUR)]
+    assert alive(read(asked, {"code": 200, "call_lists": [{"call_id": "k1", "cname": "r1"}]})) == []
+
+
+def test_the_last_page_of_the_last_sessions_tells_that_the_feed_was_alive_over_the_class() -> None:
+    asking = standard()
+    progress = listed(asking)
+    told = []
+    while (request := asking.next(CLASS, progress, NOW)) is not None:
+        page = int(request.params["page_no"])
+        answer = {"code": 200, "call_info": [{}] * 20, "total_size": 40, "page_no": page, "page_size": 20}
+        told.append((request.name.partition("k1:")[2], alive(read(json.loads(request.asked), answer))))
+        progress = asking.after(CLASS, progress, request, json.dumps(answer).encode())
+
+    first, second = START - 15 * MINUTE, START + 45 * MINUTE
+    assert told == [
+        (f"{first}#1", []),
+        (f"{first}#2", []),
+        (f"{second}#1", []),
+        (f"{second}#2", [(-15 * MINUTE, HOUR)]),
+    ]
+
+
 def test_a_call_of_another_channel_is_not_asked_about() -> None:
     calls = [{"call_id": "k2", "cname": "other"}]
 

@@ -37,7 +37,7 @@ def asked_at(presence: Presence) -> list[int]:
 
 
 async def webhook(presence: Presence, event: str, sid: str, at: Instant, identity: str = "u1") -> None:
-    person = {"sid": sid, "identity": identity, "disconnectReason": "CLIENT_INITIATED"}
+    person: dict[str, object] = {"sid": sid, "identity": identity, "disconnectReason": "CLIENT_INITIATED"}
     body = livekit_event(event, person, createdAt=str(at // SECOND), id=f"EV_{event}_{sid}")
     found = LiveKit((("key", "secret"),)).read(Delivery("livekit", json.dumps(body).encode(), {}, at))
     async with storage.writing(presence.engine) as conn:
