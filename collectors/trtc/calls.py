@@ -90,10 +90,10 @@ class TrtcStatistics:
         """The provider under which answers are stored."""
         return READER
 
-    def next(self, sitting: Sitting, progress: str, now: Instant) -> Request | None:  # noqa: ARG002 - the protocol's
+    def next(self, sitting: Sitting, progress: str, now: Instant) -> Request | None:
         """Say what to ask next: calls, users page by page, each user's events, series of six users, odd events."""
         known = _read(progress)
-        request = next(self._left(sitting, known), None)
+        request = next(self._left(sitting, known, now), None)
         return None if request is None else self._with_alive(sitting, known, request)
 
     def said(self, status: int, body: bytes) -> Said:
@@ -148,18 +148,23 @@ class TrtcStatistics:
         done = set(_done(known))
         return sum(str(parsed(one.asked.encode())["stem"]) not in done for one in self._users(sitting, known))
 
-    def _left(self, sitting: Sitting, known: Object) -> Iterator[Request]:
+    def _left(self, sitting: Sitting, known: Object, now: Instant) -> Iterator[Request]:
         done = set(_done(known))
-        for step in (self._rooms, self._users, self._events, self._quality, self._unusual):
+        if f"{ROOMS}:{sitting.room_id}" not in done:
+            yield self._rooms(sitting, known, now)
+        for step in (self._users, self._events, self._quality, self._unusual):
             for request in step(sitting, known):
                 if str(parsed(request.asked.encode())["stem"]) not in done:
                     yield request
 
-    def _rooms(self, sitting: Sitting, known: Object) -> Iterator[Request]:
-        """Look back a whole day: it is not said whether a call that began before the span is listed."""
+    def _rooms(self, sitting: Sitting, known: Object, now: Instant) -> Request:
+        """Look back a whole day while that is kept: it is not said whether a call begun before the span is listed."""
         given = {"RoomId": sitting.room_id, "PageSize": PAGE_SIZE}
-        span = (sitting.ends_at - SPANS[ROOMS], sitting.ends_at)
-        yield self._request(ROOMS, span, sitting.room_id, given, self._asked(sitting, known, ROOMS, sitting.room_id))
+        start = sitting.ends_at - SPANS[ROOMS]
+        if start < now - self.limits.kept_ms + HOUR:
+            start = sitting.starts_at - EARLY
+        asked = self._asked(sitting, known, ROOMS, sitting.room_id)
+        return self._request(ROOMS, (start, sitting.ends_at), sitting.room_id, given, asked)
 
     def _users(self, sitting: Sitting, known: Object) -> Iterator[Request]:
         for call, start, end in _pieces(sitting, known, SPANS[USERS]):
