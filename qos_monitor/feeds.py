@@ -21,7 +21,7 @@ from qos_monitor.storage.tables import class_learners, classes, deliveries, feed
 from rules.span import MINUTE, SECOND, Instant
 from rules.world import CLASS_LENGTH_MAX
 
-Counted = list[tuple[tuple[str, ...], float]]
+Counted = dict[tuple[str, ...], float]
 
 SILENT_AFTER: int = 5 * MINUTE
 """A class that has run so long without one observation by its provider is silent."""
@@ -185,12 +185,12 @@ class Watch:
         found = await expected(conn, now)
         self._log(found)
         last = {door: max(at, known.at.get(door) or at) for door, at in last_received.items()}
-        silence: Counted = [((door,), max(now - at, 0) / SECOND) for door, at in sorted(last.items())]
+        silence: Counted = {(door,): max(now - at, 0) / SECOND for door, at in sorted(last.items())}
         groups: dict[str, list[Expected]] = {label: [] for label in (*self._doors.named, OTHER)}
         for one in found:
             groups.setdefault(self._doors.label(one.provider), []).append(one)
         return {standing.FEED_SILENCE: silence} | {
-            metric: [((label,), measure(groups[label])) for label in sorted(groups)]
+            metric: {(label,): measure(groups[label]) for label in sorted(groups)}
             for metric, measure in _measures(known, now).items()
         }
 

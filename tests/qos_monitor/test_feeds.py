@@ -1,6 +1,6 @@
 """Silence by the timetable: it rises only while a class runs, for a whole provider and for one class among others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -36,11 +36,11 @@ async def gauges(engine: AsyncEngine, now: Instant, doors: Doors = DOORS, **last
         return _flat(await Watch(doors).samples(conn, last, now))
 
 
-def _flat(samples: Mapping[Metric, Iterable[tuple[tuple[str, ...], float]]]) -> dict[str, float]:
+def _flat(samples: Mapping[Metric, Mapping[tuple[str, ...], float]]) -> dict[str, float]:
     return {
         f"{metric.name.removeprefix('qos_')} {' '.join(labels)}": value
         for metric, counted in samples.items()
-        for labels, value in counted
+        for labels, value in counted.items()
     }
 
 
