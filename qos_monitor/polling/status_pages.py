@@ -28,7 +28,7 @@ PAUSE_MAX: int = HOUR
 _READER = StatusPages()
 
 Count = Callable[[str, str], None]
-"""Counts a look, by provider and by what came of it (one of `telemetry.LOOKS`)."""
+"""Counts a look, by provider and by what came of it (one of `metrics.labels.LOOKS`)."""
 
 
 @dataclass(slots=True)

@@ -202,7 +202,7 @@ BOMB = f'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa">{LAUGHS}]>'
         b"[]",
         b'{"incidents": {}}',
         b"<rss>",
-        b"<html><body>Login</body></html><",
+        b"<html><body>Login</body></html>",
         rss(head=BOMB),
         rss(head='<!DOCTYPE rss SYSTEM "http://127.0.0.1/secret">'),
         rss().replace(b"UTF-8", b"EBCDIC-INT"),
