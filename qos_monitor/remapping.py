@@ -29,7 +29,8 @@ async def adopt(engine: AsyncEngine, given: Iterable[Template]) -> bool:
             return False
         await conn.execute(delete(templates))
         if wanted:
-            await conn.execute(templates.insert(), [dict(zip(templates.c.keys(), row, strict=True)) for row in wanted])
+            rows = [dict(zip(templates.c.keys(), row, strict=True)) for row in sorted(wanted)]
+            await conn.execute(upsert(conn.dialect.name, templates), rows)  # another process may start just now
         await again(conn)
     return True
 

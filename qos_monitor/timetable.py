@@ -83,13 +83,14 @@ class Timetable:
         self._names = names
         self._rooms = rooms
         self._named = named
+        self._called: dict[tuple[str, str], Called] = {}
 
     def place(self, sighting: Sighting) -> Place:
         """Find our class, person and role for a sighting in the provider's names."""
         seen = sighting.observation
         if sighting.placed or seen.class_id is None:
             return Place(seen.class_id, seen.participant_id, seen.role)
-        called = None if seen.participant_id is None else self._names.called(seen.source, seen.participant_id)
+        called = None if seen.participant_id is None else self._whom(seen.source, seen.participant_id)
         key = (seen.source, seen.class_id)
         slot = _nearest(self._rooms.get(key, ()), seen, called) or _nearest(self._named.get(key, ()), seen, called)
         if slot is None:
@@ -103,6 +104,13 @@ class Timetable:
             return Place(slot.class_id, called.given, seen.role, "person")
         person, role = found
         return Place(slot.class_id, person, seen.role and role)
+
+    def _whom(self, source: str, name: str) -> Called:
+        """Say whom a name may mean; the same few names come in every batch again and again."""
+        known = self._called.get((source, name))
+        if known is None:
+            known = self._called[source, name] = self._names.called(source, name)
+        return known
 
 
 def _nearest(slots: Iterable[Slot], seen: Observation, called: Called | None) -> Slot | None:
