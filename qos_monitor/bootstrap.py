@@ -11,10 +11,11 @@ from aiohttp import web
 
 from collectors import registry
 from collectors.contract import Collector
-from qos_monitor import backend, feeds, lines, logs, reading, release, remapping
+from qos_monitor import backend, feeds, joins, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
+from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.errors import SettingsError
-from qos_monitor.gauges import Gauges
+from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
@@ -109,7 +110,10 @@ class Service:
         announced = sorted({page.provider for page in settings.status_pages})
         sources = (pair.partition(":")[0].strip() for pair in settings.generic_secrets)
         self._doors = feeds.doors_of(self._heard, sources)
-        self._gauges = Gauges(self.engine, self.intake.last_received, announced)
+        self.telemetry.queue(lambda: self._writer.depth, settings.intake_queue_max)
+        limits = BreakerLimits(settings.breaker_claims_min, settings.breaker_sum_minor)
+        watched = Watched(self.policy, limits, announced=announced, bytes_max=settings.database_bytes_max)
+        self._gauges = Gauges(self.engine, self.intake.last_received, watched)
         self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
@@ -142,6 +146,7 @@ class Service:
         if self._scheduler is not None:
             await self._scheduler.stop()
         await self._writer.stop()
+        await self._gauges.stop()
         if self._session is not None:
             await self._session.close()
         await self.engine.dispose()
@@ -174,12 +179,18 @@ class Service:
         read = Job("read", self._read, READ_BATCH)
         given = (self._settings, self.engine, self.clock, session, self.telemetry)
         polls = [*polling.jobs(*given), *status_pages.jobs(*given)]
-        return [read, Job("remap", self._remap), *self._claims.jobs(session), *polls]
+        measure = Job("measure", self._measure, joins.BATCH)
+        return [read, Job("remap", self._remap), measure, *self._claims.jobs(session), *polls]
 
     async def _read(self) -> int:
-        report = await reading.read_batch(self.engine, self._readers, self.clock.now(), READ_BATCH)
+        report = await reading.read_batch(
+            self.engine, self._readers, self.clock.now(), READ_BATCH, self.policy.impaired
+        )
         self.telemetry.read(report)
         return report.count
+
+    async def _measure(self) -> int:
+        return await joins.measure(self.engine, self.clock.now())
 
     async def _map(self) -> None:
         """Put the templates of the settings in force; where they are new, the job remaps what was seen before."""

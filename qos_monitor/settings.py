@@ -32,6 +32,7 @@ class Settings:
     """What the operator wants; fields are the names of TABLE without QOS_, in lower case. None is not set."""
 
     database_url: str
+    database_bytes_max: int
     host: str
     port: int
     public_url: str | None
@@ -96,6 +97,12 @@ TABLE: tuple[Setting, ...] = (
         "where everything is kept; `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://…`",
         values.database_url,
         is_secret=True,
+    ),
+    Setting(
+        "QOS_DATABASE_BYTES_MAX",
+        "0",
+        "how large the database may become, for an alert; 0: as large as the disk of a SQLite file lets it",
+        values.whole,
     ),
     Setting("QOS_HOST", "127.0.0.1", "address to listen on", values.text),
     Setting("QOS_PORT", "8080", "port to listen on; 0 takes a free one and logs it", values.port),

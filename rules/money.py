@@ -16,7 +16,7 @@ _EXPONENTS: dict[str, int] = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-"""Currencies whose minor unit is not a hundredth (ISO 4217, read 2026-11); only for writing an amount out."""
+"""Currencies whose minor unit is not a hundredth (ISO 4217, read 2026-11); only for showing an amount."""
 
 
 def written(minor: int, currency: str) -> str:
@@ -24,6 +24,11 @@ def written(minor: int, currency: str) -> str:
     exponent = _EXPONENTS.get(currency, 2)
     whole, rest = divmod(minor, 10**exponent)
     return f"{currency} {whole}.{rest:0{exponent}d}" if exponent else f"{currency} {whole}"
+
+
+def units(minor: int, currency: str) -> float:
+    """Give an amount in units of its currency, for a scale or a graph: 12.5 for CNY 12.50."""
+    return minor / float(10 ** _EXPONENTS.get(currency, 2))
 
 
 @dataclass(frozen=True, slots=True)

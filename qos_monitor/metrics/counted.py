@@ -60,6 +60,13 @@ STATUS_PAGES = _here.counter(
     "provider",
     "result",
 )
+STATUS_PAGES = _here.counter(
+    "qos_status_page_looks_total",
+    "requests",
+    "looks at providers' status pages, by what came of them",
+    "provider",
+    "result",
+)
 BUILD = Metric("qos_build_info", "info", ("version", "rule_version"), "version of the program and of its rules", "1")
 
 METRICS: tuple[Metric, ...] = (

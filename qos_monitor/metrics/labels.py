@@ -15,12 +15,13 @@ OTHER, NONE = "other", "none"
 
 DELIVERY_RESULTS = ("accepted", "refused", "too_large", "invalid", "overloaded", "failed", "broken_off")
 READ_RESULTS = ("read", "unreadable")
-JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll")
+JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll", "status")
 JOB_RESULTS = ("ok", "failed")
 ROUTES = ("webhooks", "observations")
 CLAIM_RESULTS = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
 POLLED = polls.POLLED
 """Providers whose statistics can be polled."""
+LOOKS = ("changed", "unchanged", "moved", "refused", "broken", "unavailable")
 FOUND = ("told", "missed")
 MEDIA = ("audio", "video")
 FAULTS = tuple(map(str, Fault))
@@ -58,6 +59,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "firm": FIRM,
     "found": FOUND,
     "job": JOBS,
+    "label": ("provider", "node", "release", "network"),
     "medium": MEDIA,
     "of": ("owed", "delivered"),
     "outcome": OUTCOMES,
@@ -74,6 +76,7 @@ PER_METRIC: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("qos_job_runs_total", "result"): JOB_RESULTS,
     ("qos_claims_sent_total", "result"): CLAIM_RESULTS,
     ("qos_polls_total", "result"): tuple(map(str, Said)),
+    ("qos_status_page_looks_total", "result"): LOOKS,
     ("qos_joins_total", "result"): JOINS,
     ("qos_simulation_claims", "result"): SIMULATION_RESULTS,
     ("qos_observations_total", "kind"): KINDS,
@@ -88,10 +91,13 @@ PER_METRIC: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """Values of labels that mean something else in each metric."""
 
-PROVIDER, NODE, RELEASE, NETWORK, CURRENCY = "provider", "node", "release", "network", "currency"
+PROVIDER, NODE, RELEASE, NETWORK = "provider", "node", "release", "network"
 
-OPEN_MAX: Mapping[str, int] = {PROVIDER: 8, NODE: 48, RELEASE: 16, NETWORK: 32, CURRENCY: 12}
+OPEN_MAX: Mapping[str, int] = {PROVIDER: 8, NODE: 48, RELEASE: 16, NETWORK: 32}
 """Labels whose values the world names: so many at most, first come, then `other` (of a node, for each provider).
 
 A value that nobody used for FORGOTTEN_AFTER makes room for a new one.
 """
+
+CURRENCIES_MAX: int = 12
+"""So many currencies are told, the first by name: money of different ones has no sum."""

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from qos_monitor.metrics import labels
-from qos_monitor.metrics.catalogue import EVERY_METRIC
 from qos_monitor.metrics.metric import DATABASE, PROCESS, SIMULATION, Metric
+from qos_monitor.telemetry import EVERY_METRIC
 
 _HEAD = """\
 # Metrics
 
 Every metric of `GET /metrics`. The page is written from the code (`python -m qos_monitor.metrics.page`), and a test
-holds them together. Names end in their unit (seconds, bytes, ratio; money is in units of its currency, such as yuan) and
-counters in `_total`. Labels are closed sets: never a learner, a room or an error's text.
+holds them together. Names end in their unit (seconds, bytes, ratio; money is in units of its currency, such as yuan)
+and counters in `_total`. Labels are closed sets: never a learner, a room or an error's text.
 
 Where several processes run against one database, every process answers for itself what it counted, and all answer alike
 what is in the database. So that nothing is counted twice, scrape each process with `/metrics?from=process`, and one of
@@ -60,12 +60,13 @@ def _values() -> Iterator[str]:
         yield f"| {name} | `{metric}` | {_listed(values)} |"
     for name, most in labels.OPEN_MAX.items():
         yield f"| {name} | every metric kept in the database | {most} at most, first come, then `other` |"
-    yield "| provider | every metric of a process | those configured, and `observations` |"
+    yield "| provider | every metric of a process | those configured |"
+    yield f"| currency | money | codes of ISO 4217 in use, {labels.CURRENCIES_MAX} at most, the first by name |"
     yield from ("", _OPEN)
 
 
 _OPEN = """\
-The values the world names (nodes, releases, networks, providers, currencies) are kept in the database, so that they are
+The values the world names (nodes, releases, networks, providers) are kept in the database, so that they are
 the same after a restart and in every process. What finds no room is counted under `other`, and in
 `qos_labels_folded_total`; a value unused for 28 days makes room for a new one. `none` is what nobody told: a learner
 who never got in used no node."""

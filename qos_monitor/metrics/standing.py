@@ -20,6 +20,12 @@ UNMAPPED = _here.gauge(
     "provider",
     "what",
 )
+DECLARED = _here.gauge(
+    "qos_declared_incidents",
+    "incidents",
+    "declared in the last 30 days by status pages or persons, and not cleared; never evidence by themselves",
+    "provider",
+)
 FEED_SILENCE = _here.gauge("qos_feed_silence_seconds", "seconds", "since the last delivery of a provider", "provider")
 DECLARED = _here.gauge(
     "qos_declared_incidents",
@@ -100,6 +106,7 @@ READING_SECONDS = _here.gauge("qos_reading_duration_seconds", "seconds", "how lo
 METRICS: tuple[Metric, ...] = (
     LEARNERS_NOW,
     UNMAPPED,
+    DECLARED,
     FEED_SILENCE,
     DECLARED,
     FEED_SILENCE_IN_CLASS,
@@ -131,8 +138,8 @@ _demo = Declared(SIMULATION)
 SIMULATED_CLAIMS = _demo.gauge(
     "qos_simulation_claims",
     "claims",
-    "owed by the plan; of those asked for right or false; missed once the play is over. The false-refund rate is false ÷ "
-    "(right + false), the missed-refund rate missed ÷ owed",
+    "owed by the plan; of those asked for right or false; missed once the play is over. The false-refund rate is "
+    "false ÷ (right + false), the missed-refund rate missed ÷ owed",
     "result",
 )
 SIMULATION_OVER = _demo.gauge("qos_simulation_over", "1 or 0", "1: the play is over, and what did not come is missed")

@@ -1,16 +1,18 @@
 """``/healthz``, ``/readyz`` and ``/metrics``."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from qos_monitor import logs
 from qos_monitor.clock import Clock
-from qos_monitor.gauges import Gauges
+from qos_monitor.gauges import PATIENCE_S, Gauges
+from qos_monitor.metrics.metric import DATABASE, PROCESS
 from qos_monitor.telemetry import Telemetry
-from qos_monitor.web.answers import as_json
+from qos_monitor.web.answers import as_json, refused
 
 LAG_S_MAX = 900.0
 _DATABASE_WAIT_S = 5
@@ -27,7 +29,8 @@ class Health:
         self._gauges = gauges
         self._clock = clock
         self._troubles = troubles
-        telemetry.registry.register(gauges)
+        self._standing = CollectorRegistry()
+        self._standing.register(gauges)
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes into an application."""
@@ -41,7 +44,7 @@ class Health:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Answer 200 where the database answers, judging keeps up and there is no trouble; else 503 and what it is."""
-        has_database = await self._refreshed()
+        has_database = await self._answers(self._gauges.feel(self._clock.now()))
         lag_s = self._gauges.lag_s()
         problems = {
             "database": not has_database,
@@ -52,16 +55,24 @@ class Health:
         body = {"ready": not wrong, "problems": wrong, "judging_lag_s": lag_s}
         return as_json(body, 503 if wrong else 200)
 
-    async def metrics(self, _request: web.Request) -> web.Response:
-        """Answer in Prometheus's text format; without a database the counters alone, as last read."""
-        await self._refreshed()
-        body = generate_latest(self._telemetry.registry)
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer in Prometheus's text format; ``from`` is process (what this one counted) or database; none is both.
+
+        Without a database the gauges are as last read, and their age says so. 400 for any other ``from``.
+        """
+        wanted = request.query.get("from")
+        if wanted not in (None, PROCESS, DATABASE):
+            return refused("from: process or database is wanted", 400)
+        body = b"" if wanted == DATABASE else generate_latest(self._telemetry.registry)
+        if wanted != PROCESS:
+            await self._answers(self._gauges.refresh(self._clock.now(), PATIENCE_S))
+            body += generate_latest(self._standing)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _refreshed(self) -> bool:
+    async def _answers(self, reading: Awaitable[None]) -> bool:
         try:
             async with asyncio.timeout(_DATABASE_WAIT_S):
-                await self._gauges.refresh(self._clock.now())
+                await reading
         except Exception as trouble:  # noqa: BLE001 - any trouble of the database is the answer, not a failure
             logs.failure("database_silent", trouble)
             return False

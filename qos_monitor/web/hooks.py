@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from aiohttp import StreamReader, web
 
 from collectors.contract import Refused
-from qos_monitor import logs
+from qos_monitor import clock, logs
 from qos_monitor.errors import QosError
 from qos_monitor.intake import Intake
 from qos_monitor.telemetry import Telemetry
@@ -39,6 +39,13 @@ class Hooks:
         401 not believed · 404 not configured · 408 the body never ended · 413 too large · 503 come again.
         A sender who hangs up after the last byte loses only the answer.
         """
+        started = clock.stopwatch_s()
+        try:
+            return await self._take(request)
+        finally:
+            self._telemetry.intake["webhooks"].observe(clock.stopwatch_s() - started)
+
+    async def _take(self, request: web.Request) -> web.Response:
         provider = request.match_info["provider"]
         if not self._intake.finds(provider):
             self._telemetry.strangers.inc()
