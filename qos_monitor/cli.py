@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import uvloop
 
 from collectors.beacon import token
-from qos_monitor import bootstrap, checking, documents, mapping_commands, release, settings
+from qos_monitor import bootstrap, checking, documents, live_check, mapping_commands, release, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[configured], help="run the service")
     serve.set_defaults(run=_serve)
     check = commands.add_parser("check", parents=[configured], help="tell what is configured and what is missing")
+    check.add_argument("--live", metavar="PROVIDER", help="try this provider's credentials with one harmless question")
     check.set_defaults(run=_check)
     _add_judge(commands)
     _add_token(commands, configured)
@@ -126,12 +127,21 @@ def _check(options: argparse.Namespace) -> int:
     except SettingsError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 1
+    if options.live is not None:
+        return _check_live(given, options.live)
     found = asyncio.run(checking.findings(given))
     for name, value in settings.shown(given).items():
         print(f"        {name}={value}")
     for finding in found:
         print(finding)
     return 0 if checking.is_ready(found) else 1
+
+
+def _check_live(given: Settings, provider: str) -> int:
+    found = asyncio.run(live_check.lines(given, provider, clocks.from_setting(given.clock_file)))
+    for line in found:
+        print(line)
+    return 0 if live_check.is_working(found) else 1
 
 
 def _judge(options: argparse.Namespace) -> int:
