@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from collectors.contract import DeliveryKey, Unreadable
-from rules.span import SECOND, Instant
+from rules.span import SECOND, Instant, Span
 
 INTEGER_MAX: int = 2**63 - 1
 EARLIEST_S: int = 946_684_800  # 2000-01-01; an older instant is a broken clock, not an old class
@@ -81,6 +81,14 @@ def seconds(value: object) -> Instant | None:
     """Take seconds since 1970 as an instant; None outside the years 2000 to 2100."""
     given = whole(value, EARLIEST_S, LATEST_S)
     return None if given is None else given * SECOND
+
+
+def span(value: object) -> Span | None:
+    """Take two instants of the years 2000 to 2100, the earlier first, as we write the span we asked about."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    start, end = (whole(at, EARLIEST_S * SECOND, LATEST_S * SECOND) for at in value)
+    return Span(start, end) if start is not None and end is not None and start < end else None
 
 
 def capped(given: str, most: int) -> str:

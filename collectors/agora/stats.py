@@ -20,6 +20,7 @@ from collectors.body import (
     short_text,
     whole,
 )
+from collectors.body import span as span_of
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
 from collectors.polls import CODE, alive
 from rules.observation import Kind, Observation, Role, Vantage
@@ -65,7 +66,7 @@ class AgoraStats:
         """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
         asked = parsed(delivery.headers.get("asked", "").encode())
         answer = parsed(delivery.body)
-        endpoint = asked.get("endpoint")
+        endpoint = str(asked.get("endpoint"))
         room = short_text(asked.get("room"))
         if endpoint == LISTS:
             is_empty = room is not None and not named_calls(answer, room)
@@ -81,9 +82,9 @@ class AgoraStats:
 
 
 def _alive(asked: Object, room: str | None) -> Iterator[Sighting]:
-    match asked.get("alive"):
-        case [int(start), int(end)] if start < end:
-            yield alive("agora", f"{room}:{start // SECOND}:{end // SECOND}", start, end)
+    if (told := span_of(asked.get("alive"))) is not None:
+        name = f"{room}:{told.start // SECOND}:{told.end // SECOND}"
+        yield alive("agora", name, told.start, told.end)
 
 
 def _sessions(answer: Object, room: str) -> Reading:
@@ -176,10 +177,10 @@ def _chosen(of_teacher: Sequence[Blocks], every: Sequence[Blocks]) -> Blocks:
 
 def _span(given: object) -> Span:
     """Take the span that was asked for: its neighbour is answered for itself, and both have the sample between."""
-    match given:
-        case [int(start), int(end)] if start < end:
-            return Span(start, end)
-    raise Unreadable("the span that was asked is missing")
+    found = span_of(given)
+    if found is None:
+        raise Unreadable("the span that was asked is missing")
+    return found
 
 
 def _samples(kvs: object, span: Span) -> Series:

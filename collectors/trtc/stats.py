@@ -19,6 +19,7 @@ from collectors.body import (
     parsed,
     seconds,
     short_text,
+    span,
     text,
     whole,
 )
@@ -110,9 +111,8 @@ def _events(answer: Object, room: str, asked: Object) -> Reading:
         elif event not in IGNORED_EVENTS and (event, parameter) not in FAILURES:
             unknown.append(f"event {event}")
     for joined, left in _stays(asked.get("stays")):
-        if left is not None:
-            stay = _stay(asked, user, joined)
-            sightings.append(_event(Kind.LEFT, left, (room, user), stay, {}, _nearest(leaves, left)))
+        stay = _stay(asked, user, joined)
+        sightings.append(_event(Kind.LEFT, left, (room, user), stay, {}, _nearest(leaves, left)))
     return Reading(tuple(sightings), unknown=tuple(dict.fromkeys(unknown)))
 
 
@@ -133,7 +133,7 @@ def _nearest(leaves: Sequence[tuple[Instant, Fault]], left: Instant) -> Fault:
 
 def _unusual(answer: Object, room: str, asked: Object) -> Reading:
     """Take the slow entries whose cause is that there was none; what froze the series tell to the second."""
-    span = _span(asked.get("span"))
+    when = _span(asked)
     sightings: list[Sighting] = []
     ignored: list[str] = []
     unknown: list[str] = []
@@ -142,7 +142,7 @@ def _unusual(answer: Object, room: str, asked: Object) -> Reading:
         if experience not in EXPERIENCES or user is None or at is None:
             unknown.append(f"experience {experience}" if experience is not None else "experience")
             continue
-        if not span.start <= at < span.end:
+        if not when.start <= at < when.end:
             ignored.append("experience outside of the span")
             continue
         causes = [whole(one.get("AbnormalEventId"), 0, INTEGER_MAX) for one in _listed(row.get("AbnormalEventList"))]
@@ -155,7 +155,7 @@ def _unusual(answer: Object, room: str, asked: Object) -> Reading:
 
 
 def _quality(answer: Object, room: str, asked: Object) -> Reading:
-    span, teacher = _span(asked.get("span")), short_text(asked.get("teacher")) or ""
+    when, teacher = _span(asked), short_text(asked.get("teacher")) or ""
     asked_for = asked.get("users")
     users = {str(user) for user in asked_for} if isinstance(asked_for, list) else set()
     streams: dict[tuple[str, str], dict[str, Blocks]] = defaultdict(dict)
@@ -167,7 +167,7 @@ def _quality(answer: Object, room: str, asked: Object) -> Reading:
         elif series not in METRICS:
             unknown.add(f"series {short_text(row.get('DataType'), 40)}")
         else:
-            streams[user, series][short_text(row.get("PeerId")) or ""] = _blocks(series, _samples(row, span))
+            streams[user, series][short_text(row.get("PeerId")) or ""] = _blocks(series, _samples(row, when))
     sightings: list[Sighting] = []
     for user in sorted(users):
         sightings += _spans(_received(user, teacher, streams), (room, user), str(asked.get("call")))
@@ -191,11 +191,11 @@ def _received(
     return blocks
 
 
-def _samples(row: Object, span: Span) -> Series:
+def _samples(row: Object, when: Span) -> Series:
     found = {}
     for one in _listed(row.get("Content")):
         at, value = seconds(one.get("Time")), number(one.get("Value"), 0, 1e9)
-        if at is not None and value is not None and span.start <= at < span.end:
+        if at is not None and value is not None and when.start <= at < when.end:
             found[at] = value
     return sorted(found.items())
 
@@ -309,11 +309,10 @@ def _is_seated(given: object, at: Instant) -> bool:
     return False
 
 
-def _stays(given: object) -> Iterator[tuple[Instant, Instant | None]]:
+def _stays(given: object) -> Iterator[tuple[Instant, Instant]]:
     for stay in given if isinstance(given, list) else ():
-        match stay:
-            case [int(joined), int(left)] if left >= joined:
-                yield joined, left
+        if (when := span(stay)) is not None:
+            yield when.start, when.end
 
 
 def _domains(row: Object) -> Mapping[str, str]:
@@ -322,16 +321,15 @@ def _domains(row: Object) -> Mapping[str, str]:
 
 
 def _alive(asked: Object, room: str) -> Iterator[Sighting]:
-    match asked.get("alive"):
-        case [int(start), int(end)] if start < end:
-            yield alive("trtc", f"{room}:{start // SECOND}", start, end)
+    if (when := span(asked.get("alive"))) is not None:
+        yield alive("trtc", f"{capped(room, 100)}:{when.start // SECOND}", when.start, when.end)
 
 
-def _span(given: object) -> Span:
-    match given:
-        case [int(start), int(end)] if start < end:
-            return Span(start, end)
-    raise Unreadable("the span that was asked is missing")
+def _span(asked: Object) -> Span:
+    found = span(asked.get("span"))
+    if found is None:
+        raise Unreadable("the span that was asked is missing")
+    return found
 
 
 def _when(row: Object) -> Instant | None:

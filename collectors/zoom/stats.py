@@ -12,6 +12,7 @@ from collectors.body import (
     key_of_bytes,
     parsed,
     short_text,
+    span,
     text,
 )
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
@@ -51,26 +52,27 @@ class ZoomStats:
         """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
         asked = parsed(delivery.headers.get("asked", "").encode())
         answer = parsed(delivery.body)
-        room, span = short_text(asked.get("room")), _span(asked.get("span"))
-        if room is None:
+        room, when = short_text(asked.get("room")), span(asked.get("span"))
+        if room is None or when is None:
             raise Unreadable("what was asked is missing")
-        if asked.get("endpoint") == INSTANCES:
-            return _looked(answer, room, span, is_last=asked.get("is_last") is True)
+        endpoint = text(asked.get("endpoint"))
+        if endpoint == INSTANCES:
+            return _looked(answer, room, when, is_last=asked.get("is_last") is True)
         uuid = text(asked.get("uuid"))
-        if uuid is None or asked.get("endpoint") not in {REPORT, PARTICIPANTS, QOS}:
+        if uuid is None or endpoint not in {REPORT, PARTICIPANTS, QOS}:
             raise Unreadable("what was asked is missing")
-        if asked["endpoint"] == QOS:
-            return _measured(answer, room, uuid, (inner(asked.get("people")), span))
-        return _present(answer, room, uuid, span)
+        if endpoint == QOS:
+            return _measured(answer, room, uuid, (inner(asked.get("people")), when))
+        return _present(answer, room, uuid, when)
 
 
-def _looked(answer: Object, room: str, span: Span, *, is_last: bool) -> Reading:
+def _looked(answer: Object, room: str, when: Span, *, is_last: bool) -> Reading:
     """Take it as word of the class where after the last look there was no meeting: nobody came in, not even before."""
-    is_nobody = is_last and not held(answer, span.start, span.end)
-    return Reading((_alive(room, span),) if is_nobody else (), ignored=("list of holdings",))
+    is_nobody = is_last and not held(answer, when.start, when.end)
+    return Reading((_alive(room, when),) if is_nobody else (), ignored=("list of holdings",))
 
 
-def _present(answer: Object, room: str, uuid: str, span: Span) -> Reading:
+def _present(answer: Object, room: str, uuid: str, when: Span) -> Reading:
     sightings: list[Sighting] = []
     unknown: list[str] = []
     for row in _listed(answer):
@@ -80,7 +82,7 @@ def _present(answer: Object, room: str, uuid: str, span: Span) -> Reading:
             continue
         sightings += _stay(row, (room, who), _place(uuid, row), unknown)
     if text(answer.get("next_page_token")) is None:
-        sightings.append(_alive(room, span))
+        sightings.append(_alive(room, when))
     return Reading(tuple(sightings), unknown=tuple(dict.fromkeys(unknown)))
 
 
@@ -142,7 +144,7 @@ def _domains(row: Object) -> Mapping[str, str]:
 
 
 def _measured(answer: Object, room: str, uuid: str, known: tuple[Object, Span]) -> Reading:
-    people, span = known
+    people, when = known
     sightings: list[Sighting] = []
     unknown: list[str] = []
     for row in _listed(answer):
@@ -150,7 +152,7 @@ def _measured(answer: Object, room: str, uuid: str, known: tuple[Object, Span]) 
         if who is None:
             unknown.append("measurements of nobody")
             continue
-        until = instant(row.get("leave_time")) or span.end
+        until = instant(row.get("leave_time")) or when.end
         for measured in quality.minutes({"user_qos": row.get("user_qos")}, until, unknown):
             seen = Observation(
                 source="zoom",
@@ -175,15 +177,8 @@ def _place(uuid: str, row: Object) -> str:
     return f"{uuid}:{seat}:{instant(row.get('join_time')) or 0}"
 
 
-def _alive(room: str, span: Span) -> Sighting:
-    return alive("zoom", f"{capped(room, ID_MAX)}:{span.start}", span.start - EARLY, span.end)
-
-
-def _span(given: object) -> Span:
-    match given:
-        case [int(start), int(end)] if start < end:
-            return Span(start, end)
-    raise Unreadable("the span that was asked is missing")
+def _alive(room: str, when: Span) -> Sighting:
+    return alive("zoom", f"{capped(room, ID_MAX)}:{when.start}", when.start - EARLY, when.end)
 
 
 def _listed(answer: Object) -> Iterable[Object]:
