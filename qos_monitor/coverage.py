@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor import due
@@ -87,10 +87,13 @@ async def _is_known(conn: AsyncConnection, source: str) -> bool:
 async def _meeting(conn: AsyncConnection, source: str, span: Span) -> list[Span]:
     """Read the spans that overlap or touch this one: the last that begins before it, and those that begin in it."""
     starts_at = feed_spans.c.starts_at
-    last = select(func.max(starts_at)).where(feed_spans.c.source == source, starts_at < span.start).scalar_subquery()
-    begins_inside = (starts_at >= span.start) & (starts_at <= span.end)
+    before = select(func.max(starts_at)).where(feed_spans.c.source == source, starts_at < span.start)
+    low = func.coalesce(before.scalar_subquery(), span.start)
     statement = select(feed_spans).where(
-        feed_spans.c.source == source, or_(begins_inside, starts_at == last), feed_spans.c.ends_at >= span.start
+        feed_spans.c.source == source,
+        starts_at >= low,
+        starts_at <= span.end,
+        feed_spans.c.ends_at >= span.start,
     )
     rows = await conn.execute(statement.order_by(starts_at))
     return [Span(row.starts_at, row.ends_at) for row in rows]
@@ -148,12 +151,13 @@ def _without(span: Span, others: Iterable[Span]) -> list[Span]:
 async def _over(conn: AsyncConnection, source: str, spans: Iterable[Span], now: Instant) -> set[str]:
     """Find the classes of this provider that met these spans and are over."""
     found: set[str] = set()
+    provider = classes.c.provider.concat("")  # or SQLite looks through all its classes, for that too has an index
     for span in spans:
         statement = select(classes.c.id).where(
             classes.c.ends_at > span.start,
             classes.c.ends_at <= min(now, span.end + CLASS_LENGTH_MAX),
             classes.c.starts_at < span.end,
-            classes.c.provider == source,
+            provider == source,
         )
         found.update((await conn.execute(statement)).scalars())
     return found
