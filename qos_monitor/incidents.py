@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from qos_monitor.storage.rows import canonical, observation_of
 from qos_monitor.storage.tables import observations
 from rules.observation import Kind, Observation
-from rules.span import DAY, Instant, format_instant
+from rules.span import DAY, Instant, Span, format_instant
 
 LOOKS_BACK: int = 30 * DAY
 """Older declarations are not listed: a page forgets its incidents, and then nobody clears them any more."""
@@ -46,9 +46,19 @@ class Incident:
 
 async def declared(conn: AsyncConnection, now: Instant) -> list[Incident]:
     """Read the incidents declared in the last 30 days, the newest first."""
+    return await _read(conn, now - LOOKS_BACK, now)
+
+
+async def during(conn: AsyncConnection, span: Span) -> list[Incident]:
+    """Read the incidents that lasted within a span, or some of it; of those begun before it, at most 30 days before."""
+    found = await _read(conn, span.start - LOOKS_BACK, span.end)
+    return [one for one in found if one.cleared_at is None or one.cleared_at > span.start]
+
+
+async def _read(conn: AsyncConnection, after: Instant, until: Instant) -> list[Incident]:
     kinds = (Kind.INCIDENT_DECLARED.value, Kind.INCIDENT_CLEARED.value)
     at = observations.c.at
-    statement = select(observations).where(observations.c.kind.in_(kinds), at > now - LOOKS_BACK, at <= now)
+    statement = select(observations).where(observations.c.kind.in_(kinds), at > after, at <= until)
     return paired(observation_of(row) for row in await conn.execute(statement))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qos_monitor import incidents
 from qos_monitor.claims.lifecycle import CaseState
 from qos_monitor.storage.tables import (
     bundles,
@@ -24,7 +25,7 @@ from qos_monitor.storage.tables import (
 from rules.document import Invalid, Problem
 from rules.record import read_record
 from rules.remedy import COMPENSATION, REFUND, REVIEW
-from rules.span import Instant, format_instant
+from rules.span import Instant, Span, format_instant, parse_instant
 
 LIMIT_MAX = 200
 LIMIT = 50
@@ -141,6 +142,7 @@ async def show_case(conn: AsyncConnection, case_key: str) -> View | None:
         "lineage": row.lineage,
         "terms": body.get("terms"),
         "outage": body.get("outage"),
+        "announced": await _announced(conn, body.get("outage")),
         "found": body.get("found"),
         "judged": body,
         "transitions": [_transition(move) for move in await conn.execute(moves)],
@@ -150,6 +152,14 @@ async def show_case(conn: AsyncConnection, case_key: str) -> View | None:
             for one in await conn.execute(proofs)
         ],
     }
+
+
+async def _announced(conn: AsyncConnection, outage: Mapping[str, str] | None) -> list[View]:
+    """Give the incidents that somebody declared during an outage; they are shown beside it, and prove nothing."""
+    if outage is None:
+        return []
+    span = Span(parse_instant(outage["starts_at"]), parse_instant(outage["ends_at"]))
+    return [one.as_json() for one in await incidents.during(conn, span)]
 
 
 def _transition(row: Row[Any]) -> View:

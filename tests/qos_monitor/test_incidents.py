@@ -1,5 +1,6 @@
 """What somebody declared is shown, and changes no verdict, no outage and no case."""
 
+import re
 import tempfile
 from dataclasses import replace
 
@@ -15,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
 from qos_monitor import incidents, observing
-from qos_monitor.gauges import Gauges
+from qos_monitor.claims import views
+from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.incidents import LOOKS_BACK, paired
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
@@ -85,7 +87,7 @@ async def tell(engine: AsyncEngine, *said: Observation) -> None:
 async def test_open_ones_are_a_gauge_by_provider_and_nobody_elses_name_is_a_label(engine: AsyncEngine) -> None:
     strange = replace(declared(MONDAY, "i3"), domains={"provider": "whoever"}, id="strange")
     await tell(engine, declared(MONDAY), declared(MONDAY, "i2"), cleared(MONDAY, "i2"), strange)
-    gauges = Gauges(engine, lambda: {"agora": MONDAY}, ["zoom"])
+    gauges = Gauges(engine, lambda: {"agora": MONDAY}, Watched(announced=("zoom",)))
 
     await gauges.refresh(MONDAY + HOUR)
 
@@ -127,6 +129,20 @@ async def test_they_are_listed_for_whoever_may_see_cases(engine: AsyncEngine) ->
             "domains": ["provider:agora"],
         }
     ]
+
+
+async def test_a_case_shows_what_was_announced_during_its_outage_and_nothing_else(engine: AsyncEngine) -> None:
+    court = Court(engine)
+    await court.enrol(dark_life())
+    before = [declared(MONDAY - DAY, "over"), cleared(MONDAY - HOUR, "over")]
+    await tell(engine, *before, declared(MONDAY - DAY, "long"), declared(MONDAY + DAY), declared(FILED, "later"))
+    await court.observe(dark_life().observations, FILED)
+
+    async with storage.reading(engine) as conn:
+        shown = await views.show_case(conn, (await court.case()).case_key)
+
+    assert shown is not None
+    assert re.findall(r"'name': '(\w+)'", str(shown["announced"])) == ["i1", "long"]
 
 
 POLICY = policies.default()
