@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
-from collectors.agora import analytics
 from qos_monitor import bootstrap, clock
 from qos_monitor.errors import SettingsError
+from qos_monitor.live_words import PROVIDERS
+from qos_monitor.polling.sources import SOURCES
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
-from rules.span import HOUR
 
 _TROUBLE: tuple[type[Exception], ...] = (*storage.TROUBLE, sqlite3.Error)
 
@@ -45,7 +45,7 @@ async def findings(settings: Settings) -> list[Finding]:
     ]
     return [
         *_sources(settings),
-        _statistics(settings),
+        *_statistics(settings),
         *_doors(settings),
         *_claims(settings),
         *files,
@@ -78,18 +78,15 @@ def _sources(settings: Settings) -> list[Finding]:
     ]
 
 
-def _statistics(settings: Settings) -> Finding:
-    plan = analytics.PLANS[settings.agora_plan]
-    if settings.agora_rest_key is None:
-        words = "set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to fetch them"
-    elif plan is None:
-        words = f"the {settings.agora_plan} plan has none; set QOS_AGORA_PLAN to what you pay for"
-    else:
-        words = (
-            f"fetched after each class; the {settings.agora_plan} plan keeps them for {plan.limits.kept_ms // HOUR} h"
-        )
-    is_ready = settings.agora_rest_key is not None and plan is not None
-    return Finding("agora statistics", is_ready, is_needed=False, words=words)
+def _statistics(settings: Settings) -> list[Finding]:
+    found = []
+    for source in SOURCES:
+        provider = PROVIDERS[source.provider]
+        lacking = provider.lacking(settings)
+        is_ready = not lacking and source.statistics(settings) is not None
+        words = f"set {' and '.join(lacking)} to poll" if lacking else provider.plan(settings)
+        found.append(Finding(f"{source.provider} {provider.asked}", is_ready, is_needed=False, words=words))
+    return found
 
 
 def _doors(settings: Settings) -> list[Finding]:

@@ -71,9 +71,8 @@ async def _api(settings: Settings, provider: Provider, source: Source | None, cl
         yield Line("none", f"{provider.no_api}: nothing to try from here")
         return
     part = f"{source.provider} {provider.asked}"
-    lacking = [name for name in provider.keys if shown(settings)[name] == "not set"]
-    if lacking:
-        yield Line("off", f"{part}: set {' and '.join(lacking)} to fetch them")
+    if lacking := provider.lacking(settings):
+        yield Line("off", f"{part}: set {' and '.join(lacking)} to poll")
         return
     words = provider.plan(settings)
     if source.statistics(settings) is None:

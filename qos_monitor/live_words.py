@@ -1,4 +1,4 @@
-"""What `check --live` says of each provider: its settings, and what its plan gives and lacks."""
+"""What `check` says of each provider: its settings, and what its plan gives and lacks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from collectors.polls import Limits
 from collectors.trtc.calls import PLANS as TRTC_PLANS
 from collectors.zoom.dashboards import PLANS as ZOOM_PLANS
 from collectors.zoom.dashboards import QOS
-from qos_monitor.settings import Settings
+from qos_monitor.settings import Settings, shown
 from rules.span import DAY, HOUR, MINUTE, SECOND
 
 
@@ -29,6 +29,10 @@ class Provider:
     refused: str = ""
     plan: Callable[[Settings], str] = _no_plan
     no_api: str = "it has no statistics that we ask for"
+
+    def lacking(self, settings: Settings) -> list[str]:
+        """Name the settings that its API still needs."""
+        return [name for name in self.keys if shown(settings)[name] == "not set"]
 
 
 def _kept(limits: Limits, plan: str) -> str:

@@ -116,7 +116,7 @@ async def test_what_is_missing_is_named(trial: Trial) -> None:
     assert not works
     assert told[:2] == [
         "off     agora webhooks: set QOS_AGORA_SECRETS to take them",
-        "off     agora statistics: set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to fetch them",
+        "off     agora statistics: set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to poll",
     ]
 
 

@@ -1,13 +1,18 @@
 """The whole service polls what its settings say, and nothing without them."""
 
 import asyncio
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import aiohttp
 import pytest
 from agora_analytics import APP_ID, KEY, FakeAnalytics, series, session
 from aiohttp.test_utils import TestServer
+from livekit_server import KEY as LIVEKIT_KEY
+from livekit_server import SECRET, FakeLiveKit, Guest
 from running import running
 from service_parts import SetClock
 
@@ -60,6 +65,33 @@ async def test_the_service_fetches_what_a_class_was_like_and_reads_it(tmp_path: 
             assert "u1" not in service.log.read_text(encoding="utf-8")
 
 
+async def test_the_service_asks_who_is_in_a_class_that_runs(tmp_path: Path) -> None:
+    now = clock.SystemClock().now()
+    fake = FakeLiveKit(SetClock(now), {"r1": [Guest("PA_1", "u1", now - MINUTE)]})
+    lesson = {"id": "c1", "course_id": "math", "provider": "livekit", "room_id": "r1", "teacher_id": "t1"}
+    lesson |= {"starts_at": format_instant(now - MINUTE), "ends_at": format_instant(now + 40 * MINUTE)}
+    file = tmp_path / "roster.json"
+    file.write_text(json.dumps({"classes": [{**lesson, "learner_ids": ["u1"]}]}), encoding="utf-8")
+    database = {"QOS_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3"}
+    async with TestServer(fake.app()) as server, aiohttp.ClientSession() as http:
+        await imported(database, file)
+        given = {"QOS_LIVEKIT_KEYS": f"{LIVEKIT_KEY}:{SECRET}", "QOS_LIVEKIT_URL": str(server.make_url("/"))}
+        async with running(tmp_path, {**database, **given}) as service:
+            await until(http, service.url, 'qos_polls_total{provider="livekit",result="good"}', 1)
+            await until(http, service.url, 'qos_observations_total{kind="joined",provider="livekit-stats"}', 1)
+            assert await service.terminate() == 0
+            assert SECRET not in service.log.read_text(encoding="utf-8")
+    assert [room for room, _ in fake.asked] == ["r1"]
+
+
+async def imported(database: dict[str, str], file: Path) -> None:
+    """Take in a roster before the service starts: then its first plan has the class."""
+    command = (sys.executable, "-m", "qos_monitor", "import", "roster", str(file))
+    process = await asyncio.create_subprocess_exec(*command, env=os.environ | database, stdout=asyncio.subprocess.PIPE)
+    await process.communicate()
+    assert process.returncode == 0
+
+
 def test_without_a_key_nothing_is_polled_and_nothing_new_is_read() -> None:
     loaded = settings.load({})
 
@@ -80,11 +112,17 @@ def test_with_a_key_the_answers_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({}, "off     agora statistics: set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to fetch them"),
-        (ENVIRON, "ok      agora statistics: fetched after each class; the standard plan keeps them for 24 h"),
+        ({}, "off     agora statistics: set QOS_AGORA_REST_KEY and QOS_AGORA_APP_ID to poll"),
+        (
+            ENVIRON,
+            "ok      agora statistics: Agora Standard keeps 24 h: fetch within a day; they are there 5 min after",
+        ),
+        ({}, "off     livekit presence: set QOS_LIVEKIT_URL and QOS_LIVEKIT_KEYS to poll"),
+        ({}, "off     trtc statistics: set QOS_TRTC_API_KEY and QOS_TRTC_SDK_APP_ID to poll"),
+        ({}, "off     zoom statistics: set QOS_ZOOM_ACCOUNT to poll"),
         (
             {**ENVIRON, "QOS_AGORA_PLAN": "starter"},
-            "off     agora statistics: the starter plan has none; set QOS_AGORA_PLAN to what you pay for",
+            "off     agora statistics: Agora Starter has no statistics; set QOS_AGORA_PLAN to what you pay for",
         ),
     ],
 )
@@ -93,7 +131,7 @@ async def test_check_says_what_the_plan_keeps(tmp_path: Path, environ: dict[str,
 
     found = await checking.findings(settings.load({**database, **environ}))
 
-    assert words in [str(finding) for finding in found]
+    assert any(str(finding).startswith(words) for finding in found)
 
 
 @pytest.mark.parametrize(
