@@ -112,7 +112,9 @@ class Service:
         self._doors = feeds.doors_of(self._heard, sources)
         self.telemetry.queue(lambda: self._writer.depth, settings.intake_queue_max)
         limits = BreakerLimits(settings.breaker_claims_min, settings.breaker_sum_minor)
-        watched = Watched(self.policy, limits, announced=announced, bytes_max=settings.database_bytes_max)
+        watched = Watched(
+            self.policy, limits, announced=announced, doors=self._doors, bytes_max=settings.database_bytes_max
+        )
         self._gauges = Gauges(self.engine, self.intake.last_received, watched)
         self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
         self._is_stopping = False

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from qos_monitor import clock, incidents, unmapped
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.feeds import NO_DOORS, Doors, Watch
 from qos_monitor.gauging import live, owing, pulse, tallied, upkeep
-from qos_monitor.gauging.samples import Samples, age_s, alone, family
+from qos_monitor.gauging.samples import Samples, alone, family
 from qos_monitor.metrics import standing
 from qos_monitor.storage.engine import reading
 from qos_monitor.tallying import Vocabulary
@@ -36,6 +37,8 @@ class Watched:
     is_working_day: WorkingDay = is_working_day_in_china
     announced: Sequence[str] = ()
     """The providers whose status pages are watched."""
+    doors: Doors = NO_DOORS
+    """Who delivers here, and of whom classes are expected to be told."""
     bytes_max: int = 0
     """What the operator allows the database; 0: nothing was said."""
 
@@ -59,6 +62,7 @@ class Gauges(Collector):
         self._engine = engine
         self._last_received = last_received
         self._watched = Watched() if watched is None else watched
+        self._feeds = Watch(self._watched.doors)
         self._pulse: Samples = {}
         self._samples: Samples = {}
         self._pulse_rests_until = self._rests_until = float("-inf")
@@ -117,7 +121,7 @@ class Gauges(Collector):
             **await owing.read(conn, watched.terms, now),
             **await upkeep.read(conn, self._engine, watched.bytes_max),
             **await tallied.read(conn, words),
-            standing.FEED_SILENCE: {(name,): age_s(now, at) for name, at in sorted(self._last_received().items())},
+            **await self._feeds.samples(conn, self._last_received(), now),
         }
 
     def lag_s(self) -> float:
