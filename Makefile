@@ -91,7 +91,7 @@ bench: install
 	@PYTHONPATH=tests $(BIN)/python tests/bench/parse_speed.py $(if $(JSON),--json $(JSON))
 
 fuzz: install
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/statuspage tests/qos_monitor/test_backend.py
 
 lint: install
 	@echo "== style"

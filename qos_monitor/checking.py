@@ -46,6 +46,7 @@ async def findings(settings: Settings) -> list[Finding]:
     return [
         *_sources(settings),
         *_statistics(settings),
+        _pages(settings),
         *_doors(settings),
         *_claims(settings),
         *files,
@@ -87,6 +88,12 @@ def _statistics(settings: Settings) -> list[Finding]:
         words = f"set {' and '.join(lacking)} to poll" if lacking else provider.plan(settings)
         found.append(Finding(f"{source.provider} {provider.asked}", is_ready, is_needed=False, words=words))
     return found
+
+
+def _pages(settings: Settings) -> Finding:
+    count = len(settings.status_pages)
+    words = f"{count} watched every {settings.status_pages_s} s" if count else "set QOS_STATUS_PAGES to watch them"
+    return Finding("status pages", count > 0, is_needed=False, words=words)
 
 
 def _doors(settings: Settings) -> list[Finding]:

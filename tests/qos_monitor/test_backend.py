@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from service_parts import MONDAY
 
@@ -134,7 +134,6 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=2_000)
 @given(
     base=st.sampled_from([TOKEN, CLICK, KICK, OFF, ON]),
     changes=st.dictionaries(st.sampled_from([*KICK, *OFF, "teacher_id", "domains"]), ANY, max_size=3),

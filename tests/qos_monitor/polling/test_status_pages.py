@@ -1,15 +1,18 @@
 """Status pages are looked at over real HTTP, politely and warily, and stored once however often they are seen."""
 
+import asyncio
 import gzip
 import re
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
+from running import running
 from service_parts import MONDAY, SetClock
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +21,7 @@ from status_pages import FakePage, incident, listing, rss
 from collectors.contract import Collector
 from collectors.statuspage import READER, StatusPage, StatusPages
 from qos_monitor import incidents, reading, settings
+from qos_monitor.clock import SystemClock
 from qos_monitor.errors import SettingsError
 from qos_monitor.polling import status_pages
 from qos_monitor.polling.page_client import PAGE_BYTES_MAX, PageClient
@@ -215,6 +219,35 @@ async def test_hanging_up_ends_every_look(watching: Watching) -> None:
     await watching.look()
 
     assert watching.page.asked == []
+
+
+async def test_the_whole_service_watches_them_reads_them_and_tells(tmp_path: Path) -> None:
+    token = "a-token-for-the-cases"
+    begun = SystemClock().now() - HOUR
+    page = FakePage(listing(incident("i1", begun, (begun, "identified"))))
+    async with TestServer(page.app()) as server, aiohttp.ClientSession() as client:
+        url = str(server.make_url("")).rstrip("/")
+        environ = {"QOS_STATUS_PAGES": f"livekit:{url}", "QOS_CASES_TOKEN": token}
+        async with running(tmp_path, environ) as service:
+            bearer = {"Authorization": f"Bearer {token}"}
+            found = await told(client, f"{service.url}/v1/incidents?open=1", bearer, '"provider":"livekit"')
+            gauge = 'qos_declared_incidents{provider="livekit"} 1.0'
+            metrics = await told(client, f"{service.url}/metrics", {}, gauge)
+            assert await service.terminate() == 0
+
+    assert '"words":"major: Joins fail in one region"' in found
+    assert 'qos_status_page_looks_total{provider="livekit",result="changed"} 1.0' in metrics
+    assert len(page.asked) == 1
+
+
+async def told(client: aiohttp.ClientSession, url: str, headers: dict[str, str], wanted: str) -> str:
+    """Ask until an answer holds these words."""
+    async with asyncio.timeout(60):
+        while True:
+            async with client.get(url, headers=headers) as answer:
+                if wanted in (text := await answer.text()):
+                    return text
+            await asyncio.sleep(0.05)
 
 
 def test_the_settings_name_the_pages() -> None:
