@@ -33,10 +33,10 @@ async def upheld(conn: AsyncConnection, given: World, known: Mapping[str, Schedu
     """Let classes that a roster lists without a word on their cancellation keep what was said of them.
 
     A timetable knows nothing of what the backend posted, and sends null every night. ``known`` are those given, as
-    they are now; a new one takes the last notice.
+    they are now; a new one takes the last notice. Of a class that was said to take place, silence says the same.
     """
     silent = [row.id for row in given.classes if row.cancelled is None]
-    told = await _last(conn, silent)
+    told = {class_id: row for class_id, row in (await _last(conn, silent)).items() if row.by is not None}
     if not told:
         return given
 

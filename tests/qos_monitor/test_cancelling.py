@@ -125,6 +125,16 @@ async def test_a_timetable_that_says_something_is_a_newer_word_and_outlives_the_
     assert found.by == "learner"
 
 
+async def test_a_class_that_takes_place_after_all_is_the_timetables_again(engine: AsyncEngine) -> None:
+    await tell(engine, (OFF, NOW), (ON, NOW + MINUTE))
+
+    await put(engine, school(cancelled={"at": "2026-11-02T10:00:00Z", "by": "learner", "technical": False}))
+    assert await cancelled(engine) is not None
+    await put(engine, school())
+
+    assert await cancelled(engine) is None
+
+
 async def test_a_class_that_was_never_told_of_is_put_back_by_the_timetable_as_before(engine: AsyncEngine) -> None:
     await put(engine, school(cancelled={"at": "2026-11-02T10:00:00Z", "by": "learner", "technical": False}))
 
