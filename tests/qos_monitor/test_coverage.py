@@ -128,6 +128,19 @@ async def test_a_feed_that_never_stopped_is_one_row_however_often_it_said_so(eng
     assert await spans(engine) == (Span(A - DAY, B),)
 
 
+async def test_two_workers_that_hear_pieces_of_one_feed_at_once_leave_one_span(engine: AsyncEngine) -> None:
+    pieces = minutes(A, A + 8 * MINUTE)
+
+    await asyncio.gather(
+        *(
+            tell(engine, [one, replace(other, id=f"{other.id} too")], FIRM)
+            for one, other in zip(pieces, pieces[1:] + pieces[:1], strict=True)
+        )
+    )
+
+    assert await spans(engine) == (Span(A, A + 8 * MINUTE),)
+
+
 async def test_a_word_that_is_replaced_by_an_earlier_copy_takes_back_what_only_it_said(engine: AsyncEngine) -> None:
     await tell(engine, [alive(A, B, name="f", recorded_at=FIRM), alive(A, A + HOUR // 2, recorded_at=FIRM)], FIRM)
     await enrol(engine, school([MON]))
@@ -139,6 +152,15 @@ async def test_a_word_that_is_replaced_by_an_earlier_copy_takes_back_what_only_i
 
     assert await spans(engine) == (Span(A, A + HOUR // 2),)
     assert (set(before.values()), set((await told(engine)).values())) == ({"NO_SHOW"}, {"UNKNOWN"})
+
+
+async def test_a_word_replaced_by_a_longer_one_unites_what_stood_apart(engine: AsyncEngine) -> None:
+    apart = alive(A + 50 * MINUTE, A + 55 * MINUTE)
+    await tell(engine, [alive(A, A + 30 * MINUTE, name="f", recorded_at=FIRM), apart], FIRM)
+
+    await tell(engine, [alive(A + 10 * MINUTE, B, name="f", recorded_at=FIRM - 1)], FIRM)
+
+    assert await spans(engine) == (Span(A + 10 * MINUTE, B),)
 
 
 async def test_a_word_every_minute_of_a_class_has_nothing_judged_again_before_it_is_over(engine: AsyncEngine) -> None:
