@@ -17,6 +17,9 @@ LIMITS = Limits(per_second=10, per_day=900_000, kept_ms=2 * MINUTE, delay_ms=0, 
 """From the join window (SPEC 1) to the end of the class. The server has no limit of its own that is documented;
 who asks later than two minutes after the end learns nothing of the class."""
 
+APART: int = 3 * MINUTE
+"""Answers so far apart, or two periods, still follow each other: whoever was there longer than that is in one."""
+
 NOBODY: str = "not_found"
 """Twirp's code where there is no such room: nobody is in it."""
 
@@ -89,7 +92,7 @@ class LiveKitPresence:
         return _request("qos-monitor-check", now, {})
 
     def _has_gap(self, known: "_Known", now: Instant) -> bool:
-        return known.at is None or now - known.at > 2 * self.period_ms
+        return known.at is None or now - known.at > max(2 * self.period_ms, APART)
 
     def _asked(self, sitting: Sitting, known: "_Known", now: Instant) -> Object:
         asked: Object = {"room": sitting.room_id, "at": now, "before": known.present}

@@ -113,8 +113,11 @@ class Poller:
         if said in {Said.GOOD, Said.STALE}:
             self._breaker.succeeded()
             progress = self._statistics.after(sitting, task.progress, request, answer.body)
+            following = self._statistics.next(sitting, progress, now)
+            due_at = max(following.at, now) if isinstance(following, Later) else now
             async with writing(self._engine) as conn:
-                held = await book.put(conn, self._statistics.provider, task, progress=progress, attempts=0, due_at=now)
+                changes = {"progress": progress, "attempts": 0, "due_at": due_at}
+                held = await book.put(conn, self._statistics.provider, task, **changes)
                 if held and said is Said.GOOD:
                     await book.keep(conn, reader, request, answer.body, now)
         elif said is Said.GONE:
@@ -137,7 +140,7 @@ class Poller:
             case Said.NOT_READY:
                 wait = min(NOT_READY_AGAIN * 2 ** min(task.attempts, 4), BACKOFF_MAX)
             case Said.REFUSED:
-                wait = REFUSED_AGAIN
+                wait = min(REFUSED_AGAIN, most)
                 pace.hold(now + wait)
                 logs.event("statistics_refused", logging.ERROR, provider=self._statistics.provider)
             case _:

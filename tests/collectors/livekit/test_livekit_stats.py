@@ -94,7 +94,9 @@ def test_whole_minutes_between_two_answers_are_alive_and_a_gap_is_not() -> None:
     assert "alive" not in json.loads(wanted(first, START + 70 * SECOND).asked)  # no whole minute lies between
     second = answered(first, START + 70 * SECOND)
     assert json.loads(wanted(second, START + 130 * SECOND).asked)["alive"] == [START + MINUTE, START + 2 * MINUTE]
-    assert "alive" not in json.loads(wanted(second, START + 191 * SECOND).asked)  # over two periods
+    late = json.loads(wanted(second, START + 250 * SECOND).asked)  # three minutes later
+    assert late["alive"] == [START + MINUTE, START + 4 * MINUTE]
+    assert "alive" not in json.loads(wanted(second, START + 251 * SECOND).asked)
 
 
 def test_the_last_answer_speaks_for_the_minute_in_which_the_class_ends() -> None:
