@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import Notice
@@ -15,6 +15,8 @@ from qos_monitor.storage.tables import classes, notices
 from rules.span import Instant
 from rules.world import Cancellation, ScheduledClass, World
 
+_LOCK = 0x514F4E  # any number that nobody else locks: "QON"
+
 
 async def store(conn: AsyncConnection, told: Sequence[tuple[Notice, Instant]], now: Instant) -> None:
     """Keep notices, each with the instant it was received, in the transaction given; twice is once.
@@ -22,6 +24,9 @@ async def store(conn: AsyncConnection, told: Sequence[tuple[Notice, Instant]], n
     Of copies that differ the one received first counts; of several notices of a class the one received last. A class
     that changes by it is marked to be judged; one the roster does not know yet gets it from `upheld`.
     """
+    if not told:
+        return
+    await _alone(conn)
     fresh = {notice.class_id for notice, received_at in told if await _keep(conn, notice, received_at)}
     if not fresh:
         return
@@ -35,6 +40,7 @@ async def upheld(conn: AsyncConnection, given: World, known: Mapping[str, Schedu
     A timetable knows nothing of what the backend posted, and sends null every night. ``known`` are those given, as
     they are now; a new one takes the last notice. Of a class that was said to take place, silence says the same.
     """
+    await _alone(conn)
     silent = [row.id for row in given.classes if row.cancelled is None]
     told = {class_id: row for class_id, row in (await _last(conn, silent)).items() if row.by is not None}
     if not told:
@@ -46,6 +52,12 @@ async def upheld(conn: AsyncConnection, given: World, known: Mapping[str, Schedu
         return known[row.id].cancelled if row.id in known else _cancellation(told[row.id])
 
     return replace(given, classes=tuple(replace(row, cancelled=off(row)) for row in given.classes))
+
+
+async def _alone(conn: AsyncConnection) -> None:
+    """Wait for who else brings notices and classes together: each would miss what the other has not committed."""
+    if conn.dialect.name == "postgresql":  # on SQLite a writer is alone
+        await conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 async def _keep(conn: AsyncConnection, notice: Notice, received_at: Instant) -> bool:

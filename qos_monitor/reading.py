@@ -93,9 +93,9 @@ async def read_batch(
         async with writing(engine) as conn:
             free = await _claim(conn, sorted({one.seq for one in piece}))
             ours_now = [one for one in piece if one.seq in free]
-            seen = await observing.store(conn, _entries(ours_now), now)
             ended = [one for one in ours_now if one.is_last]
             await cancelling.store(conn, _notices(ended), now)
+            seen = await observing.store(conn, _entries(ours_now), now)
             await _mark(conn, ended)
             await _count(conn, [one for _, one in seen], limits or _limits(), now)
         settled += ended

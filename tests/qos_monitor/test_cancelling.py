@@ -1,5 +1,6 @@
 """What the school says of a whole class becomes the roster's, whatever a timetable says every night."""
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
@@ -123,6 +124,18 @@ async def test_a_timetable_that_says_something_is_a_newer_word_and_outlives_the_
     found = await cancelled(engine)
     assert found is not None
     assert found.by == "learner"
+
+
+async def test_a_notice_and_a_timetable_at_the_same_moment_do_not_miss_each_other(engine: AsyncEngine) -> None:
+    for round_ in range(10):
+        notice = replace(OFF, id=f"n{round_}", class_id=f"c{round_}")
+        row = replace(school().classes[0], id=f"c{round_}")
+
+        await asyncio.gather(tell(engine, (notice, NOW)), put(engine, replace(school(), classes=(row,))))
+
+    async with storage.reading(engine) as conn:
+        found = (await conn.execute(select(classes.c.cancelled_by))).scalars().all()
+    assert found == ["platform"] * 10
 
 
 async def test_a_class_that_takes_place_after_all_is_the_timetables_again(engine: AsyncEngine) -> None:
