@@ -11,6 +11,7 @@ from collector_specimens import NOON, Body, Specimen
 
 from collectors.agora.stats import AgoraStats
 from collectors.contract import Collector
+from collectors.livekit.stats import LiveKitStats
 from collectors.trtc.stats import TrtcStats
 from collectors.zoom.stats import ZoomStats
 from rules.span import HOUR, MINUTE, SECOND, format_instant
@@ -48,6 +49,23 @@ def agora(endpoint: str, *valid: Body, **more: object) -> Named:
     asked = {"endpoint": endpoint, "room": "r1", "call": "k1", "page": 1, "span": [NOON, END], **more}
     return specimen(f"agora-{endpoint}", AgoraStats(), asked, *({"code": 200, **body} for body in valid))
 
+
+def livekit(*valid: Body) -> Named:
+    """Make the one of LiveKit, with somebody there at the answer before."""
+    asked = {"room": "r1", "at": NOON + MINUTE, "before": {"PA_0": "u0"}, "alive": [NOON, NOON + MINUTE]}
+    return specimen("livekit-presence", LiveKitStats(), asked, *valid)
+
+
+LIVEKIT_PERSON: Body = {
+    "sid": "PA_1",
+    "identity": "u1",
+    "state": "ACTIVE",
+    "kind": "STANDARD",
+    "joined_at": str(NOON // SECOND),
+    "joined_at_ms": str(NOON + 250),
+    "region": "ap-south-1",
+    "permission": {"can_subscribe": True, "recorder": False, "agent": False},
+}
 
 POLLED: tuple[Named, ...] = (
     zoom(
@@ -87,5 +105,6 @@ POLLED: tuple[Named, ...] = (
         people={"s1": {"call": "k1", "uid": 7, "account": "u1"}},
         teachers=[100],
     ),
+    livekit({"participants": [LIVEKIT_PERSON]}, {"participants": []}, {"code": "not_found", "msg": "no such room"}),
 )
 """Each body is read without anything unknown."""

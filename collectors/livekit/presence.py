@@ -128,6 +128,12 @@ def present(body: bytes, before: Present) -> dict[str, str]:
     return found
 
 
+def people(given: object) -> dict[str, str]:
+    """Take who was there from what we kept ourselves."""
+    pairs = ((short_text(sid), short_text(identity)) for sid, identity in inner(given).items())
+    return {sid: identity for sid, identity in pairs if sid is not None and identity is not None}
+
+
 def kind_of(row: Object) -> str | None:
     """Name what a participant is that is no person by its kind; None where the kind does not tell."""
     kind = _plain(row.get("kind"))
@@ -147,8 +153,7 @@ def _read(progress: str) -> _Known:
     if not progress:
         return _Known()
     known = parsed(progress.encode())
-    people = {sid: str(identity) for sid, identity in inner(known.get("present")).items()}
-    return _Known(_instant(known.get("at")), _instant(known.get("since")), people)
+    return _Known(_instant(known.get("at")), _instant(known.get("since")), people(known.get("present")))
 
 
 def _instant(value: object) -> Instant | None:

@@ -8,18 +8,21 @@ from collectors.body import (
     OBSERVATION_ID_MAX,
     Object,
     capped,
-    inner,
     key_of_bytes,
     parsed,
     seconds,
     short_text,
     whole,
 )
+from collectors.body import span as span_of
 from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
-from collectors.livekit.presence import READER, Present, is_person, kind_of, listed, present
+from collectors.livekit.presence import READER, Present, is_person, kind_of, listed, people, present
 from collectors.polls import CODE, alive
 from rules.observation import Kind, Observation, Role, Vantage
 from rules.span import MINUTE, SECOND, Instant
+
+MINUTES_MAX: int = 60
+"""An answer speaks for no more; polls are at most ten minutes apart."""
 
 
 class LiveKitStats:
@@ -49,7 +52,7 @@ class LiveKitStats:
         room, at = short_text(asked.get("room")), whole(asked.get("at"), 0, LATEST_S * SECOND)
         if room is None or at is None:
             raise Unreadable("what was asked is missing")
-        before = {sid: str(identity) for sid, identity in inner(asked.get("before")).items()}
+        before = people(asked.get("before"))
         now = present(delivery.body, before)
         rows = list(listed(delivery.body))
         sightings = [
@@ -94,10 +97,11 @@ def _event(kind: Kind, at: Instant, sid: str, room: str, who: str, region: str |
 
 
 def _alive(span: object) -> Iterator[Sighting]:
-    match span:
-        case [int(start), int(until)]:
-            for minute in range(start // MINUTE, min(until // MINUTE, start // MINUTE + 60)):
-                yield alive("livekit", f"minute:{minute}", minute * MINUTE, (minute + 1) * MINUTE)
+    told = span_of(span)
+    if told is not None:
+        first = told.start // MINUTE
+        for minute in range(first, min(told.end // MINUTE, first + MINUTES_MAX)):
+            yield alive("livekit", f"minute:{minute}", minute * MINUTE, (minute + 1) * MINUTE)
 
 
 def _ignored(rows: list[Object]) -> tuple[str, ...]:

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from polled_specimens import END, POLLED
 
 from collectors.agora import analytics
+from collectors.livekit.presence import LiveKitPresence
 from collectors.polls import Request, Said, Sitting, Statistics
 from collectors.trtc import calls
 from collectors.zoom import dashboards
-from rules.span import HOUR
+from rules.span import HOUR, MINUTE
 
 every_list = pytest.mark.parametrize("specimen", [one for _, one in POLLED], ids=[name for name, _ in POLLED])
 seeds = st.integers(0, 2**64 - 1)
 STATISTICS: dict[str, Statistics | None] = {
     "agora": analytics.statistics("the-app", "standard"),
+    "livekit": LiveKitPresence(MINUTE),
     "trtc": calls.statistics(1_400_000_001, "standard"),
     "zoom": dashboards.statistics("business"),
 }
