@@ -187,3 +187,49 @@ async def test_the_feeds_are_shown_to_whom_the_cases_are(tmp_path: Path) -> None
     }
     assert shown["sfu"]["alive_until"] == "2026-11-02T10:01:00.000Z"
     assert shown["sfu"]["last_delivery_at"] == format_instant(A)
+
+
+async def verdict(service: Running, learner: str, wanted: str) -> str | None:
+    """Ask for the learner's time line until it says what is wanted; answer what it said last."""
+    said: str | None = None
+    async with aiohttp.ClientSession(service.url, headers=BEARER) as client:
+        for _ in range(200):
+            async with client.get(f"/v1/learners/{learner}/timeline") as answer:
+                judged = (await answer.json())["classes"][0]["verdict"]
+            said = None if judged is None else judged["verdict"]
+            if said == wanted:
+                break
+            await asyncio.sleep(0.05)
+    return said
+
+
+async def vouch(service: Running, source: str, start: Instant, end: Instant) -> None:
+    """Say once a minute that a feed was alive, as a system of the school's own does."""
+    lines = [
+        {"source": source, "id": f"alive-{at}", "kind": "feed_alive", "at": format_instant(at)}
+        | {"until": format_instant(at + MINUTE)}
+        for at in range(start, end, MINUTE)
+    ]
+    body = "\n".join(map(json.dumps, lines))
+    async with (
+        aiohttp.ClientSession(service.url, headers=BEARER) as client,
+        client.post("/v1/observations", data=body) as answer,
+    ):
+        assert answer.status == 202
+
+
+async def test_who_left_no_trace_is_unknown_until_95_percent_of_the_class_are_covered_by_its_own_feed(
+    tmp_path: Path,
+) -> None:
+    clock.drive(tmp_path / "clock", A)
+    async with running(tmp_path, environ(tmp_path)) as service:
+        await put(service, roster(("c1", "agora", "r1"), ("c2", "livekit", "r2")))
+        await vouch(service, "agora", A, A + 56 * MINUTE)
+        clock.drive(tmp_path / "clock", A + 8 * HOUR)
+        short = await verdict(service, "c1-u1", "UNKNOWN"), await verdict(service, "c2-u1", "NO_SHOW")
+        await vouch(service, "agora", A + 56 * MINUTE, A + 57 * MINUTE)
+        enough = await verdict(service, "c1-u1", "NO_SHOW")
+        await vouch(service, "livekit", A - HOUR, A)
+        other = await verdict(service, "c2-u1", "UNKNOWN")
+
+    assert (*short, enough, other) == ("UNKNOWN", "NO_SHOW", "NO_SHOW", "UNKNOWN")
