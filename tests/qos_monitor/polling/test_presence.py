@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -13,16 +14,19 @@ from livekit.protocol.models import ParticipantInfo
 from livekit_server import Guest, Misdeed, twirp, wrong
 from presence_parts import END, OPEN, STRIDE, Presence, class_on_livekit
 from service_parts import MONDAY, school
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from collectors.livekit import LiveKit
-from collectors.polls import Said
+from collectors.polls import Said, alive
 from qos_monitor import observing, reading, roster, window_book
 from qos_monitor.observing import Entry
 from qos_monitor.polling.poller import BACKOFF_LIVE_MAX, COMPARE_AFTER
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.tables import classes, deliveries
+from qos_monitor.storage.rows import observation_of
+from qos_monitor.storage.tables import classes, deliveries, observations
+from rules import judge, policy
 from rules.span import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
 
 
@@ -302,3 +306,31 @@ async def test_a_class_put_off_before_it_began_is_asked_about_when_it_is(presenc
     await presence.run(OPEN + 2 * MINUTE)
 
     assert presence.fake.asked == []
+
+
+async def judged(presence: Presence, learners: tuple[str, ...]) -> set[str]:
+    """Watch the whole class and judge it by all that was seen of it."""
+    given = school(MONDAY, provider="livekit", learners=learners, ends_at=format_instant(END))
+    async with storage.writing(presence.engine) as conn:
+        await roster.apply(conn, given, MONDAY - DAY)
+    await presence.run(END + 5 * MINUTE)
+    await presence.read()
+    async with storage.reading(presence.engine) as conn:
+        seen = tuple(observation_of(row) for row in await conn.execute(select(observations)))
+    judgement = judge.judge(replace(given, observations=seen), END + DAY, policy.default(), lambda _: True)
+    return {record.verdict.value for record in judgement.records}
+
+
+async def test_when_nobody_can_get_in_the_empty_room_does_not_take_the_presumption_away(presence: Presence) -> None:
+    presence.fake.rooms.clear()
+
+    assert await judged(presence, tuple(f"u{number}" for number in range(24))) == {"UNABLE_PLATFORM"}
+
+
+async def test_while_the_server_itself_does_not_answer_nobody_knows_who_was_there(presence: Presence) -> None:
+    presence.fake.is_down = True
+    async with storage.writing(presence.engine) as conn:
+        before = alive("livekit", "yesterday", MONDAY - DAY, MONDAY - DAY + MINUTE)
+        await observing.store(conn, [Entry(reading._recorded(before, MONDAY - DAY), 1)], MONDAY - DAY)
+
+    assert await judged(presence, tuple(f"u{number}" for number in range(24))) == {"UNKNOWN"}
