@@ -172,14 +172,24 @@ async def test_silent_classes_are_named_the_longest_silent_first_up_to_a_limit(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeds, "LISTED_MAX", 2)
-    rows = [lesson("late", A + MINUTE), lesson("early"), lesson("heard"), lesson("later", A + 2 * MINUTE)]
+    rows = [lesson("b", A + MINUTE), lesson("c"), lesson("heard"), lesson("a", A + 2 * MINUTE)]
     await enrol(engine, school(rows))
     await tell(engine, present(rows[2]), A)
 
     async with storage.reading(engine) as conn:
         found = await feeds.silent(conn, A + 10 * MINUTE)
 
-    assert [one.id for one in found] == ["early", "late"]
+    assert [one.id for one in found] == ["c", "b"]
+
+
+async def test_a_feed_was_alive_until_the_end_of_its_last_word_and_one_that_never_spoke_is_not_named(
+    engine: AsyncEngine,
+) -> None:
+    words = [(A, A + HOUR), (A + 2 * HOUR, A + 3 * HOUR), (A - DAY, A - HOUR)]
+    await tell(engine, [seen("feed_alive", start, None, None, until=end) for start, end in words], B)
+
+    async with storage.reading(engine) as conn:
+        assert await feeds.alive_until(conn, ["agora", "livekit"]) == {"agora": A + 3 * HOUR}
 
 
 async def test_everything_is_found_by_indexes_among_the_classes_that_run(embedded: AsyncEngine) -> None:
