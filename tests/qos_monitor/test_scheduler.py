@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from service_parts import SetClock
 
-from qos_monitor.scheduler import JOB_DEFAULTS, Job, Scheduler
+from qos_monitor.scheduler import FAILURES_MAX, JOB_DEFAULTS, Job, Scheduler
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.wiring import hourly
 from rules.span import HOUR, Instant
@@ -22,6 +22,29 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def runs(telemetry: Telemetry, result: str) -> float:
     return telemetry.registry.get_sample_value("qos_job_runs_total", {"job": "read", "result": result}) or 0.0
+
+
+async def test_two_jobs_of_one_name_run_each_for_itself_and_are_counted_together() -> None:
+    ran: list[str] = []
+
+    async def good() -> int:
+        ran.append("good")
+        return 0
+
+    async def bad() -> int:
+        ran.append("bad")
+        raise ZeroDivisionError
+
+    telemetry = Telemetry([])
+    scheduler = Scheduler([Job("read", good, of="one"), Job("read", bad, of="other")], TICK_S, telemetry)
+    scheduler.start()
+    await until(lambda: ran.count("bad") > FAILURES_MAX + 1 and "good" in ran)
+    is_failing = scheduler.is_failing()
+    await scheduler.stop()
+
+    assert is_failing  # though the other one is well
+    assert runs(telemetry, "ok") >= 1
+    assert runs(telemetry, "failed") > FAILURES_MAX
 
 
 async def test_a_run_that_is_late_is_run_all_the_same() -> None:

@@ -101,6 +101,21 @@ def test_without_a_key_nothing_is_polled_and_nothing_new_is_read() -> None:
     assert jobs.readers(loaded) == {}
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("wss://school.livekit.example", "https://school.livekit.example"),
+        ("ws://127.0.0.1:7880/", "http://127.0.0.1:7880"),
+        ("https://sfu.example/api", "https://sfu.example/api"),
+    ],
+)
+def test_livekits_url_may_be_given_as_its_console_shows_it(given: str, url: str) -> None:
+    loaded = settings.load({"QOS_LIVEKIT_KEYS": "key:secret", "QOS_LIVEKIT_URL": given})
+
+    assert loaded.livekit_url == url
+    assert list(jobs.readers(loaded)) == ["livekit-stats"]
+
+
 def test_with_a_key_the_answers_can_be_read() -> None:
     loaded = settings.load({**ENVIRON, "QOS_AGORA_PLAN": "Premium"})
 
@@ -141,6 +156,9 @@ async def test_check_says_what_the_plan_keeps(tmp_path: Path, environ: dict[str,
         ({"QOS_AGORA_REST_KEY": "a:b"}, "QOS_AGORA_APP_ID: nothing was given; QOS_AGORA_REST_KEY asks"),
         ({"QOS_AGORA_PLAN": "gold"}, "QOS_AGORA_PLAN: 'gold' was given; one of starter, standard, premium"),
         ({"QOS_AGORA_REST_URL": ""}, "QOS_AGORA_REST_URL: '' was given; a URL such as"),
+        ({"QOS_LIVEKIT_URL": "wss://sfu.example"}, "QOS_LIVEKIT_KEYS: nothing was given; who asks at QOS_LIVEKIT_URL"),
+        ({"QOS_LIVEKIT_URL": "sfu.example"}, "QOS_LIVEKIT_URL: 'sfu.example' was given; a URL such as wss://"),
+        ({"QOS_LIVEKIT_POLL_S": "9"}, "QOS_LIVEKIT_POLL_S: '9' was given; a number of seconds from 10 to 300"),
     ],
 )
 def test_settings_that_cannot_be_used_are_told_in_words(environ: dict[str, str], problem: str) -> None:
