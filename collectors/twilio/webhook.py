@@ -285,19 +285,27 @@ class _Person:
 
 
 def _of_batch(events: list[Object]) -> Reading:
+    """Read a batch: an event that is not as documented is counted, and the others are still read."""
     sightings: list[Sighting] = []
     ignored: list[str] = []
     unknown: list[str] = []
+    problems: list[Unreadable] = []
     for event in events:
         kind = short_text(event.get("type"), CODE_MAX)
-        if kind is None:
-            raise Unreadable("an event has no type")
-        if kind in SUMMARIES:
-            sightings += _of_summary(event, unknown)
-        elif kind in IGNORED_TYPES:
-            ignored.append(kind)
-        else:
-            unknown.append(f"event {kind}")
+        try:
+            if kind is None:
+                raise Unreadable("an event has no type")  # noqa: TRY301 - one place counts what cannot be read
+            if kind in SUMMARIES:
+                sightings += _of_summary(event, unknown)
+            elif kind in IGNORED_TYPES:
+                ignored.append(kind)
+            else:
+                unknown.append(f"event {kind}")
+        except Unreadable as problem:
+            problems.append(problem)
+            unknown.append("unreadable event")
+    if len(problems) == len(events):
+        raise problems[0]
     return Reading(tuple(sightings), tuple(ignored), tuple(unknown))
 
 
