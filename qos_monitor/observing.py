@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
@@ -289,8 +289,11 @@ def _read_whole(entries: Sequence[Entry], first: Mapping[Key, int]) -> list[Entr
 async def _write(conn: AsyncConnection, new: list[Values], moved: list[tuple[int, Values]]) -> None:
     if new:
         await conn.execute(observations.insert(), new)
-    for seq, values in moved:
-        await conn.execute(update(observations).where(observations.c.seq == seq).values(values))
+    if moved:
+        columns: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in moved[0][1]}
+        statement = update(observations).where(observations.c.seq == bindparam("moved")).values(columns)
+        rows = [{"moved": seq} | {f"new_{name}": value for name, value in values.items()} for seq, values in moved]
+        await conn.execute(statement, rows)
 
 
 async def _touch(
