@@ -4,24 +4,26 @@ concerns.
 An observation a minute would make every look at a feed as long as its history; united, an unbroken feed is one row.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Result, Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor import due
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import classes, feed_spans, observations
 from rules.observation import Kind, Observation
-from rules.span import MINUTE, Instant, Span, united
+from rules.span import HOUR, MINUTE, Instant, Span, united
 from rules.world import CLASS_LENGTH_MAX, ScheduledClass
 
 PAST_WINDOWS_AT_ONCE: int = 50
 """Of the windows before a feed's first word so many more are due with every minute, the latest first."""
 
+_NEAR = 6 * HOUR
 _LOCKS = 0x514F54  # any number that no other lock has
 
 
@@ -57,8 +59,8 @@ async def learn(conn: AsyncConnection, told: Iterable[Word], now: Instant) -> No
             await conn.execute(select(func.pg_advisory_xact_lock(_LOCKS, func.hashtext(source))))
         was_known = await _is_known(conn, source)
         changed = [gap for word in mine if word.before for gap in await _forget(conn, source, word.before)]
-        for span in united(word.after for word in mine if word.after):
-            changed += await _add(conn, source, span)
+        for near in _near(united(word.after for word in mine if word.after)):
+            changed += await _add(conn, source, near)
         if was_known != await _is_known(conn, source):
             await _touch_past(conn, source, now)
         else:
@@ -99,14 +101,25 @@ async def _meeting(conn: AsyncConnection, source: str, span: Span) -> list[Span]
     return [Span(row.starts_at, row.ends_at) for row in rows]
 
 
-async def _add(conn: AsyncConnection, source: str, span: Span) -> list[Span]:
-    """Unite a span with those kept; answer what it covers that was not."""
-    kept = await _meeting(conn, source, span)
-    gaps = _without(span, kept)
-    if gaps:
-        [whole] = united([span, *kept])
-        await _replace(conn, source, kept, [whole])
-    return gaps
+async def _add(conn: AsyncConnection, source: str, spans: Sequence[Span]) -> list[Span]:
+    """Unite spans, sorted and apart, with those kept; answer what they cover that was not."""
+    kept = await _meeting(conn, source, Span(spans[0].start, spans[-1].end))
+    wholes = united([*spans, *kept])
+    gone, new = sorted({*kept} - {*wholes}), sorted({*wholes} - {*kept})
+    await _replace(conn, source, gone, new)
+    starts = [one.start for one in kept]
+    return [gap for whole in new for gap in _without(whole, kept[bisect_left(starts, whole.start) :])]
+
+
+def _near(spans: Iterable[Span]) -> list[list[Span]]:
+    """Put together what lies near each other, in order: one look serves all of an evening, and none a whole year."""
+    groups: list[list[Span]] = []
+    for span in spans:
+        if groups and span.start - groups[-1][-1].end <= _NEAR:
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+    return groups
 
 
 async def _forget(conn: AsyncConnection, source: str, span: Span) -> list[Span]:
@@ -136,10 +149,12 @@ async def _replace(conn: AsyncConnection, source: str, kept: Sequence[Span], spa
 
 
 def _without(span: Span, others: Iterable[Span]) -> list[Span]:
-    """Cut from a span what the others cover; they are sorted and do not overlap."""
+    """Cut from a span what the others cover; they are sorted and do not overlap, and may go on behind it."""
     left: list[Span] = []
     start = span.start
     for other in others:
+        if other.start >= span.end:
+            break
         if other.start > start:
             left.append(Span(start, min(other.start, span.end)))
         start = max(start, other.end)
@@ -152,15 +167,23 @@ async def _over(conn: AsyncConnection, source: str, spans: Iterable[Span], now: 
     """Find the classes of this provider that met these spans and are over."""
     found: set[str] = set()
     provider = classes.c.provider.concat("")  # or SQLite looks through all its classes, for that too has an index
-    for span in spans:
-        statement = select(classes.c.id).where(
-            classes.c.ends_at > span.start,
-            classes.c.ends_at <= min(now, span.end + CLASS_LENGTH_MAX),
-            classes.c.starts_at < span.end,
+    for near in _near(spans):
+        hull = Span(near[0].start, near[-1].end)
+        statement = select(classes.c.id, classes.c.starts_at, classes.c.ends_at).where(
+            classes.c.ends_at > hull.start,
+            classes.c.ends_at <= min(now, hull.end + CLASS_LENGTH_MAX),
+            classes.c.starts_at < hull.end,
             provider == source,
         )
-        found.update((await conn.execute(statement)).scalars())
+        rows: Result[Any] = await conn.execute(statement)
+        found |= {row.id for row in rows if _holds_any(near, Span(row.starts_at, row.ends_at))}
     return found
+
+
+def _holds_any(spans: Sequence[Span], lesson: Span) -> bool:
+    """Say whether one of the spans, sorted and apart, meets this one."""
+    place = bisect_left(spans, lesson.end, key=lambda span: span.start)
+    return place > 0 and spans[place - 1].end > lesson.start
 
 
 async def _touch_past(conn: AsyncConnection, source: str, now: Instant) -> None:

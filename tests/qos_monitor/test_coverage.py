@@ -141,6 +141,18 @@ async def test_two_workers_that_hear_pieces_of_one_feed_at_once_leave_one_span(e
     assert await spans(engine) == (Span(A, A + 8 * MINUTE),)
 
 
+async def test_words_of_an_evening_concern_the_classes_they_cover_and_not_those_between(engine: AsyncEngine) -> None:
+    rows = [lesson(f"c{number}", A + number * HOUR) for number in range(5)]
+    await enrol(engine, school(rows))
+    await tell(engine, [alive(A - 2 * DAY, A - DAY)], A + DAY)
+    await drain(engine, A + DAY, Filed())
+
+    await tell(engine, covering([rows[0], rows[2], rows[3]]), A + DAY)
+
+    ripe = {number for number, at in (await due(engine)).items() if at == A + DAY}
+    assert ripe == {window_of(rows[place].starts_at) for place in (0, 2, 3)}
+
+
 async def test_a_word_that_is_replaced_by_an_earlier_copy_takes_back_what_only_it_said(engine: AsyncEngine) -> None:
     await tell(engine, [alive(A, B, name="f", recorded_at=FIRM), alive(A, A + HOUR // 2, recorded_at=FIRM)], FIRM)
     await enrol(engine, school([MON]))
