@@ -165,7 +165,7 @@ def _quality(answer: Object, room: str, asked: Object) -> Reading:
         if user is None or user not in users:
             unknown.add("series of a user nobody asked for")
         elif series not in METRICS:
-            unknown.add(f"series {short_text(row.get('DataType'), 40)}")
+            unknown.add(f"series {short_text(row.get('DataType'), CODE_MAX)}")
         else:
             streams[user, series][short_text(row.get("PeerId")) or ""] = _blocks(series, _samples(row, when))
     sightings: list[Sighting] = []

@@ -133,8 +133,8 @@ def _event(kind: Kind, at: Instant, whom: tuple[str, str], source: tuple[str, Ob
 
 def _domains(row: Object) -> Mapping[str, str]:
     """Name the data centre and the client; an address could tell the carrier, and is not kept."""
-    system = short_text(row.get("os"), 40) or short_text(row.get("device"), 40)
-    release = " ".join(filter(None, (system, short_text(row.get("version"), 40))))
+    system = short_text(row.get("os"), CODE_MAX) or short_text(row.get("device"), CODE_MAX)
+    release = " ".join(filter(None, (system, short_text(row.get("version"), CODE_MAX))))
     named_by = {
         "provider": "zoom",
         "region": short_text(row.get("data_center"), CODE_MAX),
