@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors import registry
-from qos_monitor import observing, remapping
+from qos_monitor import naming, observing, remapping
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, upsert, writing
 from qos_monitor.storage.rows import chunks, is_plain
@@ -100,6 +100,7 @@ async def imported(engine: AsyncEngine, given: Sequence[Identity], clock: Clock,
         async with reading(engine) as conn:
             return await _plan(conn, given)
     async with writing(engine) as conn:
+        await naming.moving(conn)
         planned = await _plan(conn, given)
         await _put(conn, planned)
         await _remap(conn, planned.moving, clock.now())

@@ -11,6 +11,8 @@ from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import identities, templates
 from qos_monitor.templates import PERSON, Template, Templates
 
+_LOCK = 0x514F54  # any number that nobody else locks: "QOT"
+
 
 @dataclass(frozen=True, slots=True)
 class Called:
@@ -45,6 +47,21 @@ class Names:
             tuple(reading["learner_id"] for reading in read if "learner_id" in reading),
             tuple(reading["teacher_id"] for reading in read if "teacher_id" in reading),
         )
+
+
+async def unmoved(conn: AsyncConnection) -> None:
+    """Keep what places sightings as it is until this transaction ends; many may ask for that at once."""
+    if conn.dialect.name == "postgresql":  # on SQLite a writer is alone
+        await conn.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
+
+
+async def moving(conn: AsyncConnection) -> None:
+    """Wait for whoever is placing sightings, and let them wait: each would miss what the other has not committed.
+
+    Where notices of classes are touched too, these come first (`qos_monitor.cancelling`): else two could wait for ever.
+    """
+    if conn.dialect.name == "postgresql":
+        await conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 async def templates_of(conn: AsyncConnection) -> Templates:

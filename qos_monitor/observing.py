@@ -54,6 +54,7 @@ async def store(conn: AsyncConnection, arrived: Iterable[Entry], now: Instant) -
     arrival. Sessions of a touched thread are named anew, so a late join moves the leaves after it.
     ``observation.recorded_at`` must be set. What it changes is marked to be judged.
     """
+    await naming.unmoved(conn)
     fresh = _by_key(arrived)
     stored = await _stored(conn, fresh)
     entries = {key: _chosen(entry, stored.get(key)) for key, entry in fresh.items()}
@@ -137,6 +138,7 @@ async def remap_after(conn: AsyncConnection, seq: int, limit: int, now: Instant)
 
     Answers where to go on.
     """
+    await naming.unmoved(conn)
     statement = select(observations).where(observations.c.seq > seq).order_by(observations.c.seq).limit(limit)
     rows = (await conn.execute(statement)).all()
     await _settle(conn, [_entry(row) for row in rows if row.room_id is not None], now, sessions_stand=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import observing
+from qos_monitor import naming, observing
 from qos_monitor.storage.engine import reading, upsert, writing
 from qos_monitor.storage.tables import cursors, templates
 from qos_monitor.templates import Template
@@ -25,6 +25,7 @@ async def adopt(engine: AsyncEngine, given: Iterable[Template]) -> bool:
     """
     wanted = {(one.what, one.provider, one.text) for one in given}
     async with writing(engine) as conn:
+        await naming.moving(conn)
         if {tuple(row) for row in await conn.execute(select(templates))} == wanted:
             return False
         await conn.execute(delete(templates))

@@ -117,6 +117,7 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
     Whatever it touches is marked to be judged, and what was seen in a room whose class is new is placed.
     """
     planned = await plan(conn, roster)
+    await naming.moving(conn)
     dialect = conn.dialect.name
     new_courses = [course_values(row) for row in roster.courses if row.id in planned.courses.ids]
     new_enrolments = [enrolment_values(row) for row in roster.enrolments if row.id in planned.enrolments.ids]

@@ -1,7 +1,7 @@
 """Who and where in the provider's words becomes who and where in ours, whichever is told first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -187,6 +187,28 @@ async def test_a_name_given_back_is_nobodys_again_and_twice_is_once(engine: Asyn
 
     await say(engine, _42=None)
     assert await rows(engine) == before
+
+
+@pytest.mark.parametrize("what", ["identity", "roster", "template"])
+async def test_a_reading_and_a_mapping_at_the_same_moment_do_not_miss_each_other(
+    engine: AsyncEngine, what: str
+) -> None:
+    if what != "roster":
+        await enrol(engine, school(MONDAY))
+    tell: Callable[[], Coroutine[None, None, None]] = {
+        "identity": lambda: say(engine, user_u1="u1"),
+        "roster": lambda: enrol(engine, school(MONDAY, learners=("user_u1",))),
+        "template": lambda: write_as(engine, people="user_{learner_id}"),
+    }[what]
+
+    async with storage.writing(engine) as conn:
+        await observing.store(conn, [Entry(replace_known(sighting("e1", who="user_u1")), 1)], NOW)
+        telling = asyncio.create_task(tell())
+        await asyncio.sleep(0.1)  # long enough for it to come as far as it can
+        assert not telling.done()
+    await telling
+
+    assert (await rows(engine))["e1"] == ("c1", "user_u1" if what == "roster" else "u1", "learner", None)
 
 
 async def test_of_more_than_can_be_placed_at_once_the_job_takes_care(
