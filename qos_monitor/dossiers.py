@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
 from collectors.removals import explained
-from qos_monitor import carrying, window_book
+from qos_monitor import carrying, going_down, window_book
 from qos_monitor.storage.rows import chunks, course_of, observation_of
 from qos_monitor.storage.tables import classes, courses, observations
 from rules.document import Fields, Invalid, Problem
@@ -77,4 +77,4 @@ async def _seen(conn: AsyncConnection, class_ids: Sequence[str], learner_id: str
         for one in await carrying.carried(conn, class_ids)
         if one.participant_id == learner_id or one.role is Role.TEACHER
     ]
-    return explained(reconciled([*seen, *carried]))
+    return explained(await going_down.with_shutdowns(conn, reconciled([*seen, *carried])))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
 from collectors.threads import settled
-from qos_monitor import carrying, coverage, due, naming, timetable
+from qos_monitor import carrying, coverage, due, going_down, naming, timetable
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
 from qos_monitor.storage.tables import observations
 from qos_monitor.timetable import Place
@@ -304,6 +304,7 @@ async def _touch(
     touched = {class_id for class_id in class_ids if class_id is not None}
     if any(seen.kind in _STAYS for seen in changed):
         touched |= await carrying.neighbours(conn, touched)
+    touched |= await going_down.classes_hit(conn, changed)
     await due.touch_classes(conn, touched, now)
     checked = [seen.participant_id for seen in changed if seen.kind in _CHECKS and seen.participant_id is not None]
     await due.touch_learners(conn, checked, now)

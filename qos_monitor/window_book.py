@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
 from collectors.removals import explained
-from qos_monitor import carrying, coverage, due
+from qos_monitor import carrying, coverage, due, going_down
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import WINDOW, chunks, class_of, course_of, enrolment_of, observation_of
 from qos_monitor.storage.tables import (
@@ -98,7 +98,8 @@ async def observations_of(conn: AsyncConnection, class_ids: Iterable[str]) -> li
         for ids in chunks(given)
         for row in await conn.execute(select(observations).where(observations.c.class_id.in_(ids)))
     ]
-    return explained(reconciled([*seen, *await carrying.carried(conn, given)]))
+    seen += await carrying.carried(conn, given)
+    return explained(await going_down.with_shutdowns(conn, reconciled(seen)))
 
 
 async def enrolments_of(conn: AsyncConnection, learner_ids: Iterable[str]) -> list[Enrolment]:
