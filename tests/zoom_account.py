@@ -108,8 +108,8 @@ class FakeZoom:
                 return self._instances(number)
             case ["metrics", "meetings"]:
                 return web.json_response({"meetings": [], "next_page_token": "", "total_records": 0})
-            case ["users", "me"]:
-                return web.json_response({"id": "me"})
+            case ["report", "users"]:
+                return web.json_response({"users": [], "next_page_token": "", "total_records": 0})
             case ["report", "meetings", segment, "participants"]:
                 return self._people(segment, request, _of_report)
             case ["metrics", "meetings", segment, "participants"]:

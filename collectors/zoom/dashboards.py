@@ -12,7 +12,7 @@ from collectors.contract import Unreadable
 from collectors.polls import Later, Limits, Request, Said, Sitting
 from collectors.zoom.names import label, named
 from collectors.zoom.quality import instant
-from rules.span import DAY, HOUR, MINUTE, Instant
+from rules.span import DAY, HOUR, MINUTE, Instant, format_instant
 
 READER: str = "zoom-stats"
 INSTANCES, REPORT, PARTICIPANTS, QOS = "instances", "report", "participants", "qos"
@@ -140,10 +140,12 @@ class ZoomStatistics:
         return _text({**known, "pages": pages, "done": done, "people": people})
 
     def probe(self, now: Instant) -> Request:
-        """Ask for one meeting of the dashboard, or who we are where the plan has none."""
+        """Ask for one meeting of the dashboard, or where the plan has none for one host of today's report."""
         if PARTICIPANTS in self.plan.lists:
             return Request("/metrics/meetings", {"type": "live", "page_size": "1"}, "probe", now, "{}")
-        return Request("/users/me", {}, "probe", now, "{}")
+        today = format_instant(now)[:10]
+        params = {"type": "active", "from": today, "to": today, "page_size": "1"}
+        return Request("/report/users", params, "probe", now, "{}")
 
     def _left(self, sitting: Sitting, known: Object) -> Iterator[Request]:
         done, pages = set(_done(known)), inner(known.get("pages"))
@@ -245,7 +247,7 @@ def _text(value: Mapping[str, object]) -> str:
 
 def _rows(answer: Object) -> list[Object] | None:
     """Take the rows of whichever list it is; None where it is none."""
-    for key in ("meetings", "participants"):
+    for key in ("meetings", "participants", "users"):
         if isinstance(rows := answer.get(key), list):
             return [inner(row) for row in rows]
     return None

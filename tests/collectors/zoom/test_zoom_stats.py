@@ -183,7 +183,9 @@ def test_the_probe_asks_what_the_plan_must_allow() -> None:
     pro = statistics("pro")
     assert pro is not None
     assert business().probe(END).path == "/metrics/meetings"
-    assert pro.probe(END).path == "/users/me"
+    assert pro.probe(END).path == "/report/users"
+    assert pro.probe(END).params["from"] == "2026-11-02"
+    assert pro.said(200, b'{"users":[],"next_page_token":""}') is Said.GOOD
 
 
 def test_a_coming_is_a_join_and_a_leave_of_its_own_session_with_its_domains() -> None:
