@@ -16,6 +16,7 @@ from collectors.janus.events import HANGUPS
 from collectors.janus.statistics import PERIOD
 from collectors.livekit.webhook import DISCONNECT_REASONS
 from collectors.threads import GAP_MAX, PACKETS_MIN
+from collectors.trtc.causes import CAUSES, FAILURES, LEAVES
 from collectors.trtc.webhook import EVENTS, EXIT_REASONS
 from collectors.twilio.codes import ERROR_CODES
 from collectors.zoom.quality import DETAILS
@@ -61,6 +62,15 @@ def test_every_trtc_event_and_exit_reason_is_in_the_tables() -> None:
 
     assert told == dict(EXIT_REASONS)
     assert events == {event for _, event in EVENTS}
+
+
+def test_every_event_and_cause_of_trtcs_statistics_is_in_the_tables_with_its_fault() -> None:
+    events = {row[0]: blame(row[1]) for row in rows("trtc", "| statistics' event |") if row[0][0].isdecimal()}
+    causes = {int(row[0]): blame(row[1]) for row in rows("trtc", "| cause of a slow entry |")}
+
+    leaves = {f"{event}/{one}": (fault, None) for (event, one), fault in LEAVES.items()}
+    assert events == leaves | {f"{event}/{one}": means for (event, one), means in FAILURES.items()}
+    assert causes == dict(CAUSES)
 
 
 @pytest.mark.parametrize(
