@@ -69,7 +69,7 @@ async def measure(engine: AsyncEngine, now: Instant) -> int:
             .order_by(observations.c.seq)
             .limit(BATCH)
         )
-        tries = (await conn.execute(statement)).all()
+        tries: Sequence[Row[Any]] = (await conn.execute(statement)).all()
         if not tries:
             return 0
         counts = await _counted(conn, tries)

@@ -109,7 +109,7 @@ async def _liability(conn: AsyncConnection, policy: Policy, now: Instant) -> dic
     return _in_units(found)
 
 
-def _in_units(minor: Mapping[Labels, Any]) -> dict[Labels, float]:
+def _in_units(minor: Mapping[Any, Any]) -> dict[Labels, float]:
     """Write money in units of its currency, the last label; of very many currencies only the first by name."""
     told = sorted({key[-1] for key in minor})[: labels.CURRENCIES_MAX]
     return {key: units(int(amount), key[-1]) for key, amount in minor.items() if key[-1] in told}

@@ -27,12 +27,6 @@ DECLARED = _here.gauge(
     "provider",
 )
 FEED_SILENCE = _here.gauge("qos_feed_silence_seconds", "seconds", "since the last delivery of a provider", "provider")
-DECLARED = _here.gauge(
-    "qos_declared_incidents",
-    "incidents",
-    "declared in the last 30 days by status pages or persons, and not cleared; never evidence by themselves",
-    "provider",
-)
 FEED_SILENCE_IN_CLASS = _here.gauge(
     "qos_feed_silence_in_class_seconds",
     "seconds",
@@ -106,7 +100,6 @@ READING_SECONDS = _here.gauge("qos_reading_duration_seconds", "seconds", "how lo
 METRICS: tuple[Metric, ...] = (
     LEARNERS_NOW,
     UNMAPPED,
-    DECLARED,
     FEED_SILENCE,
     DECLARED,
     FEED_SILENCE_IN_CLASS,

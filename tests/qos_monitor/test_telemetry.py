@@ -1,197 +1,113 @@
-"""Metrics: all declared in one place, closed labels, and what is counted."""
+"""Metrics: all declared in one place, closed labels, and what a process counts for itself."""
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
-from prometheus_client.parser import text_string_to_metric_families
-from service_parts import MONDAY, row, sighting
-from sqlalchemy.ext.asyncio import AsyncEngine
+from service_parts import sighting
 
-from qos_monitor import telemetry
-from qos_monitor.gauges import Gauges
+from qos_monitor.metrics.labels import AGE_BUCKETS_H, CLOSED, CURRENCIES_MAX, OPEN_MAX, PER_METRIC, PROVIDER
+from qos_monitor.metrics.metric import Metric
 from qos_monitor.reading import Report
-from qos_monitor.storage import engine as storage
-from qos_monitor.storage.rows import canonical
-from qos_monitor.storage.tables import cases, claims, classes, deliveries, outages, verdicts, windows
-from qos_monitor.telemetry import METRICS, Telemetry
-from rules.span import HOUR, MINUTE, SECOND
+from qos_monitor.telemetry import EVERY_METRIC, METRICS, Telemetry
 
 SERIES_MAX = 1000
+PEOPLE = {"learner", "learner_id", "class", "class_id", "participant", "room", "url", "error"}
+UNITS = {
+    "seconds": ("_seconds", "_seconds_total"),
+    "learner-seconds": ("_learner_seconds_total",),
+    "seconds since 1970": ("_timestamp_seconds",),
+    "bytes": ("_bytes",),
+    "ratio": ("_ratio",),
+    "currency units": ("_money", "_money_total"),
+}
 
 
 def value(counted: Telemetry, name: str, **labels: str) -> float | None:
     return counted.registry.get_sample_value(name, labels)
 
 
-def report(*sightings: object) -> Report:
-    seen = [("agora", one.observation) for one in sightings]  # type: ignore[attr-defined]  # a Sighting
-    return Report({("agora", "read"): len(seen)}, {"agora": 1}, seen)
-
-
-def test_what_was_seen_is_counted_by_kind_fault_and_medium() -> None:
+def test_deliveries_and_observations_are_counted_by_who_delivered_them() -> None:
     counted = Telemetry(["agora"])
+    seen = [("agora", sighting(name).observation) for name in ("a", "b")]
 
-    counted.read(
-        report(
-            sighting("a", "attempted", session=None),
-            sighting("b", "join_failed", session=None, fault="platform"),
-            sighting(
-                "c",
-                "quality",
-                session=None,
-                until=MONDAY + 10 * SECOND,
-                metrics={"audio_frozen": 0.25, "av_offset_ms": -185.0},
-            ),
-        )
-    )
+    counted.read(Report({("agora", "read"): 2}, {"agora": 1}, seen))
 
-    assert value(counted, "qos_observations_total", provider="agora", kind="quality") == 1
-    assert value(counted, "qos_join_attempts_total", provider="agora") == 1
-    assert value(counted, "qos_join_failures_total", provider="agora", fault="platform") == 1
-    assert value(counted, "qos_join_failures_total", provider="agora", fault="learner") == 0
-    assert value(counted, "qos_frozen_seconds_total", medium="audio") == 2.5
-    assert value(counted, "qos_watched_seconds_total", medium="audio") == 10
-    assert value(counted, "qos_watched_seconds_total", medium="video") == 0
-    assert value(counted, "qos_av_offset_milliseconds_bucket", le="-185.0") == 1
-    assert value(counted, "qos_av_offset_milliseconds_bucket", le="-500.0") == 0
+    assert value(counted, "qos_observations_total", provider="agora", kind="joined") == 2
+    assert value(counted, "qos_observations_total", provider="agora", kind="left") == 0
     assert value(counted, "qos_events_unknown_total", provider="agora") == 1
-    assert value(counted, "qos_deliveries_read_total", provider="agora", result="read") == 3
+    assert value(counted, "qos_deliveries_read_total", provider="agora", result="read") == 2
 
 
-async def test_every_metric_that_is_served_is_declared_and_the_other_way_round(engine: AsyncEngine) -> None:
+def test_what_waits_for_the_disk_is_asked_anew_at_each_scrape() -> None:
+    counted = Telemetry([])
+    waiting = [1, 2, 3]
+    counted.queue(lambda: len(waiting), 4096)
+
+    assert value(counted, "qos_intake_queue_rows") == 3
+    waiting.clear()
+    assert value(counted, "qos_intake_queue_rows") == 0
+    assert value(counted, "qos_intake_queue_limit_rows") == 4096
+
+
+def test_what_there_is_none_of_is_0_and_no_series_tells_when_it_was_made() -> None:
     counted = Telemetry(["agora"])
-    counted.built("1", "2")
-    counted.refused("agora", "wrong_signature")
-    counted.page_looked_at("agora", "changed")
-    gauges = Gauges(engine, lambda: {"agora": MONDAY}, ["agora"])
-    counted.registry.register(gauges)
-    await gauges.refresh(MONDAY)
 
-    families = text_string_to_metric_families(generate_latest(counted.registry).decode())
-    served = {sample.name for family in families for sample in family.samples if sample.name.startswith("qos_")}
-
-    plain = {name.removesuffix("_bucket") for name in served}
-    declared = {metric.name for metric in METRICS}
-    assert {name for name in plain if not name.endswith(("_count", "_sum"))} - {
-        name.removesuffix("_total") for name in declared
-    } <= declared
-    assert declared - served - {"qos_av_offset_milliseconds"} == {"qos_projected_liability_minor"}
-
-
-async def test_what_there_is_none_of_is_0_and_no_series_tells_when_it_was_made(engine: AsyncEngine) -> None:
-    counted = Telemetry(["agora"])
-    gauges = Gauges(engine, dict)
-    counted.registry.register(gauges)
-    await gauges.refresh(MONDAY)
-
-    assert value(counted, "qos_cases", kind="review", state="held") == 0
-    assert value(counted, "qos_claims", kind="withdrawal", state="ready") == 0
-    assert value(counted, "qos_verdicts", verdict="UNKNOWN", firm="no") == 0
     assert value(counted, "qos_deliveries_total", provider="agora", result="invalid") == 0
+    assert value(counted, "qos_intake_duration_seconds_count", route="webhooks") == 0
     assert "_created" not in generate_latest(counted.registry).decode()
 
 
-def test_names_are_in_base_units_and_labels_are_never_a_person() -> None:
-    people = {"learner", "learner_id", "class", "class_id", "participant", "room", "url", "error"}
+@pytest.mark.parametrize("metric", EVERY_METRIC, ids=lambda metric: metric.name)
+def test_a_name_ends_in_its_unit_and_a_counter_in_total(metric: Metric) -> None:
+    assert metric.name.startswith("qos_")
+    assert metric.meaning
+    assert metric.unit
+    assert metric.name.endswith("_total") == (metric.kind == "counter")
+    endings = tuple(ending for known in UNITS.values() for ending in known)
+    wanted = UNITS.get(metric.unit)
+    assert metric.name.endswith(wanted) if wanted else not metric.name.endswith(endings)
+    assert bool(metric.buckets) == (metric.kind == "histogram")
+    assert list(metric.buckets) == sorted(set(metric.buckets))
 
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    for metric in METRICS:
-        assert metric.name.startswith("qos_")
-        assert metric.meaning
-        assert not people & set(metric.labels)
-        assert metric.name.endswith("_total") == (metric.kind == "counter")
+
+@pytest.mark.parametrize("metric", EVERY_METRIC, ids=lambda metric: metric.name)
+def test_every_label_is_a_closed_set_or_bounded_and_never_a_person(metric: Metric) -> None:
+    for name in metric.labels:
+        known = PER_METRIC.get((metric.name, name), CLOSED.get(name, ()))
+        assert known or name in {*OPEN_MAX, "currency", "version", "rule_version"}
+    assert not PEOPLE & set(metric.labels)
+    assert CURRENCIES_MAX < 20
 
 
-def test_series_stay_within_the_limit() -> None:
+def test_a_name_is_declared_once() -> None:
+    assert len({metric.name for metric in EVERY_METRIC}) == len(EVERY_METRIC)
+    assert set(METRICS) < set(EVERY_METRIC)
+    assert {name for name, _ in PER_METRIC} <= {metric.name for metric in EVERY_METRIC}
+    assert PROVIDER in OPEN_MAX
+
+
+def test_what_one_process_counts_stays_within_the_limit() -> None:
     counted = Telemetry(["agora", "livekit", "beacon", "observations"])
 
-    lines = [line for line in generate_latest(counted.registry).decode().splitlines() if not line.startswith("#")]
-
-    assert len(lines) < SERIES_MAX
+    assert len(lines(counted.registry)) < SERIES_MAX
 
 
-async def fill(engine: AsyncEngine) -> None:
-    """Put one of everything into the database, as of Monday 19:00."""
-    shares = canonical({"shares_ms": {"lost_platform": 30 * MINUTE, "lost_unknown": 15 * MINUTE}})
-    in_outages = [
-        ("u1", MONDAY - 47 * HOUR, 100, "not_yet"),
-        ("u1", MONDAY - HOUR, 10, "not_yet"),
-        ("u2", MONDAY - 48 * HOUR, 1, "not_yet"),
-        ("u3", MONDAY, 5, "clear"),
-    ]
-    judged = [("u1", True, "UNABLE_PLATFORM", shares), ("u2", True, "ATTENDED", "{}"), ("u3", False, "NO_SHOW", "{}")]
-    async with storage.writing(engine) as conn:
-        await conn.execute(deliveries.insert(), [row(deliveries)])
-        await conn.execute(windows.insert(), [{"window": 1, "due_at": MONDAY - 7 * SECOND}])
-        await conn.execute(classes.insert(), [row(classes, id="c1", starts_at=MONDAY, ends_at=MONDAY + 60 * MINUTE)])
-        await conn.execute(cases.insert(), [row(cases, kind="refund", state="filed")])
-        await conn.execute(
-            outages.insert(),
-            [
-                row(
-                    outages,
-                    learner_id=who,
-                    starts_at=at,
-                    projected_minor=minor,
-                    answer=answer,
-                    projected_currency="CNY",
-                )
-                for who, at, minor, answer in in_outages
-            ],
-        )
-        await conn.execute(
-            verdicts.insert(),
-            [
-                row(verdicts, learner_id=who, class_id="c1", firm=firm, verdict=kind, body=body, current=True)
-                for who, firm, kind, body in judged
-            ],
-        )
-        await conn.execute(
-            claims.insert(),
-            [
-                row(claims, claim_key="k1", kind="refund", state="ready", created_at=MONDAY - 30 * SECOND),
-                row(claims, claim_key="k2", kind="refund", state="paid"),
-            ],
-        )
-
-
-async def test_gauges_tell_what_is_true_in_the_database(engine: AsyncEngine) -> None:
-    await fill(engine)
-    counted = Telemetry(["agora"])
-    gauges = Gauges(engine, lambda: {"agora": MONDAY - 9 * SECOND})
-    counted.registry.register(gauges)
-
-    await gauges.refresh(MONDAY)
-
-    assert value(counted, "qos_feed_silence_seconds", provider="agora") == 9
-    assert value(counted, "qos_judging_lag_seconds") == 7
-    assert gauges.lag_s() == 7
-    assert value(counted, "qos_deliveries_waiting") == 1
-    assert value(counted, "qos_outbox_claims") == 1
-    assert value(counted, "qos_outbox_oldest_seconds") == 30
-    assert value(counted, "qos_learners_in_open_outage", age="under_48h") == 1
-    assert value(counted, "qos_learners_in_open_outage", age="over_48h") == 1
-    assert value(counted, "qos_learners_in_open_outage", age="under_6h") == 0
-    assert value(counted, "qos_projected_liability_minor", currency="CNY") == 111
-    assert value(counted, "qos_verdicts", verdict="UNABLE_PLATFORM", firm="yes") == 1
-    assert value(counted, "qos_verdicts", verdict="NO_SHOW", firm="no") == 1
-    assert value(counted, "qos_cases", kind="refund", state="filed") == 1
-    assert value(counted, "qos_claims", kind="refund", state="paid") == 1
-    assert value(counted, "qos_learner_minutes_owed") == 120
-    assert value(counted, "qos_learner_minutes_delivered") == 75
-
-
-async def test_two_scrapes_in_a_moment_read_the_database_once(engine: AsyncEngine) -> None:
-    gauges = Gauges(engine, dict)
-    await gauges.refresh(MONDAY)
-    await fill(engine)
-
-    await gauges.refresh(MONDAY)
-
-    assert gauges.lag_s() == 0
+def lines(registry: CollectorRegistry) -> list[str]:
+    return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
 
 
 @pytest.mark.parametrize(
-    ("age_h", "bucket"), [(0, "under_6h"), (5.99, "under_6h"), (6, "under_24h"), (47.99, "under_48h"), (48, "over_48h")]
+    ("age_h", "bucket"),
+    [
+        (0, "under_6h"),
+        (5.99, "under_6h"),
+        (6, "under_24h"),
+        (35.99, "under_36h"),
+        (36, "under_44h"),
+        (44, "under_48h"),
+        (47.99, "under_48h"),
+        (48, "over_48h"),
+    ],
 )
 def test_ages_fall_into_buckets_at_their_bounds(age_h: float, bucket: str) -> None:
-    assert next(name for name, bound in telemetry.AGE_BUCKETS_H if age_h < bound) == bucket
+    assert next(name for name, bound in AGE_BUCKETS_H if age_h < bound) == bucket
