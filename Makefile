@@ -15,7 +15,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make run     set everything up and play ten days of a school with faults; Ctrl-C ends it"
 	echo "make test    set everything up and run every check (what .ci/run runs)"
-	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in two minutes"
+	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
 	echo "make bench   how fast each collector reads, beside orjson alone"
 	echo "make fuzz    10 000 bodies gone wrong for every collector, in a minute or two"

@@ -1,4 +1,4 @@
-"""A real class on a real Janus: one teaches, one learns through a bad minute, one never gets any media.
+"""A real class on a real Janus: one learns through a bad minute, one never gets media, one is there when it goes down.
 
 Run by ``make e2e``, as root, for the networks with faults; it fails where Janus is not installed.
 """
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from collectors.janus import Janus
-from qos_monitor import roster
+from qos_monitor import roster, window_book
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import observation_of
 from qos_monitor.storage.tables import READ, deliveries, observations
@@ -52,6 +52,11 @@ class Stage:
             whole = [row for row in found if row.class_id is not None or row.participant_id is None]
             return [observation_of(row) for row in whole]
 
+    async def judged_on(self) -> list[Observation]:
+        """Read what the class is judged on."""
+        async with storage.reading(self.engine) as conn:
+            return await window_book.observations_of(conn, ["c1"])
+
     async def until(self, is_enough: Callable[[list[Observation]], bool]) -> None:
         """Wait until what was seen is enough."""
         async with asyncio.timeout(_NEWS_S_MAX):
@@ -68,13 +73,15 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    """Start the service with a class of u1 and u2 that began a minute ago."""
+    """Start the service with a class of u1, u2 and u3 that began a minute ago."""
     lab.require()
     engine = storage.create(f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3")
     await storage.migrate(engine)
     async with storage.writing(engine) as conn:
         began = now() - MINUTE
-        await roster.apply(conn, school(began, room=str(lab.ROOM), provider="janus"), began)
+        await roster.apply(
+            conn, school(began, room=str(lab.ROOM), provider="janus", learners=("u1", "u2", "u3")), began
+        )
     async with running(tmp_path, {"QOS_JANUS_CREDENTIALS": CREDENTIALS}) as service:
         yield Stage(service, engine)
     await engine.dispose()
@@ -117,6 +124,10 @@ async def played(stage: Stage, folder: Path) -> tuple[Instant, Instant]:
         await other.until(what="hangup", reason="ICE failed")
         await learner.do("leave")
         await stage.until(lambda seen: len(of(seen, "u1", Kind.LEFT)) >= 2)
+        last = await stack.enter_async_context(lab.someone("u3", bad.host, bad))
+        await last.do("publish")
+        await last.do("subscribe")
+        await stage.until(lambda seen: len(of(seen, "u3", Kind.QUALITY)) >= 4)
         server.terminate()
         await server.wait()
         await stage.until(lambda seen: any(one.kind is Kind.INCIDENT_DECLARED for one in seen))
@@ -130,6 +141,7 @@ async def test_a_real_class_is_seen_as_it_was(stage: Stage, tmp_path: Path) -> N
     check_who_came_and_who_could_not(seen)
     check_the_bad_minute(of(seen, "u1", Kind.QUALITY), worse_at, better_at)
     check_the_end(seen)
+    check_who_was_there_when_it_went_down(seen, await stage.judged_on())
     for post in await stage.posts():
         assert Janus((CREDENTIALS,)).read(post).unknown == ()
 
@@ -137,7 +149,7 @@ async def test_a_real_class_is_seen_as_it_was(stage: Stage, tmp_path: Path) -> N
 def check_who_came_and_who_could_not(seen: list[Observation]) -> None:
     """The learner has two handles and is one person; the teacher only sends; the other one stays outside."""
     assert {one.class_id for one in seen if one.participant_id} == {"c1"}
-    feeds = [one for one in seen if one.participant_id not in (None, "t1", "u1", "u2")]
+    feeds = [one for one in seen if one.participant_id not in (None, "t1", "u1", "u2", "u3")]
     assert {(one.kind, one.code, one.fault) for one in feeds} <= {(Kind.LEFT, "leaving", Fault.LEARNER)}
     assert {one.role for one in seen if one.participant_id == "t1"} == {Role.TEACHER}
     attempts = {who: len(of(seen, who, Kind.ATTEMPTED)) for who in ("t1", "u1", "u2")}
@@ -173,3 +185,12 @@ def check_the_end(seen: list[Observation]) -> None:
     assert {one.fault for one in ends if one.session in stays} == {Fault.LEARNER}
     [incident] = [one for one in seen if one.kind is Kind.INCIDENT_DECLARED]
     assert (incident.blames, incident.domains["node"]) == ("node", "sfu-1")
+
+
+def check_who_was_there_when_it_went_down(seen: list[Observation], judged_on: list[Observation]) -> None:
+    """Janus told nothing of u3's end; for the rules both handles ended with the server, by its fault."""
+    assert of(seen, "u3", Kind.LEFT) == []
+    [incident] = [one for one in seen if one.kind is Kind.INCIDENT_DECLARED]
+    ends = of(judged_on, "u3", Kind.LEFT)
+    assert {one.session for one in ends} == {one.session for one in of(seen, "u3", Kind.JOINED)}
+    assert {(one.at, one.fault, one.blames) for one in ends} == {(incident.at, Fault.PLATFORM, "node")}
