@@ -68,7 +68,7 @@ class Said(StrEnum):
     TOO_FAST = "too_fast"  # ask again in a moment
     SPENT = "spent"  # nothing more today, by UTC
     NOT_READY = "not_ready"  # the data is not there yet
-    STALE = "stale"  # the place in a list is no longer known: it is to be read anew
+    STALE = "stale"  # to be asked in another way, as a list whose place is no longer known
     GONE = "gone"  # the data is no longer there
     REFUSED = "refused"  # the key or the plan does not allow it
     BROKEN = "broken"  # not what is documented

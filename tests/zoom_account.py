@@ -128,6 +128,8 @@ class FakeZoom:
         found = next((one for one in self.holdings if is_named(segment, one.uuid)), None)
         if found is None or self.clock.now() < found.ended + self.ready_after:
             return complaint(404, 3001, "Meeting ID is invalid or not end.")
+        if ("metrics" in request.path) and (request.query["type"] == "pastOne") != (len(found.people) == 1):
+            return complaint(404, 3001, "This meeting's details info is not available or ID is not valid.")
         page_token, first = request.query.get("next_page_token", ""), 0
         if page_token:
             first, until = self._pages.get(page_token, (0, 0))

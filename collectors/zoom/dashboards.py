@@ -26,6 +26,12 @@ LONGEST: int = 30 * HOUR
 LOOKS: tuple[int, ...] = (10 * MINUTE, 1 * HOUR, 6 * HOUR)
 """How long after a class its meeting is looked for: one that ran on, or was begun anew, is listed when it has ended."""
 
+AGAIN: tuple[int, ...] = (12 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR, 6 * HOUR)
+"""How long after a class a holding that is listed, but has no details yet, is asked about again; then no more."""
+
+TYPES: tuple[str, str] = ("past", "pastOne")
+"""Of a meeting that one person alone came to, as of a learner whose teacher did not, only the second tells."""
+
 PAGE_SIZES: Mapping[str, int] = MappingProxyType({REPORT: 300, PARTICIPANTS: 300, QOS: 10})
 PAGES_MAX: int = 100
 """Of a meeting with more pages the rest is not asked for."""
@@ -94,13 +100,16 @@ class ZoomStatistics:
         if _NUMBER.fullmatch(sitting.room_id) is None:
             return None
         known = _read(progress)
-        looked = _looked(known)
-        if looked and (request := next(self._left(sitting, known), None)) is not None:
-            return request
+        looked, waits = _looked(known), []
+        for request in self._left(sitting, known, now) if looked else ():
+            if isinstance(request, Request):
+                return request
+            waits.append(request.at)
         due = sum(sitting.ends_at + wait <= now for wait in LOOKS)
         if due > looked:
             return _look(sitting, due)
-        return None if looked == len(LOOKS) else Later(sitting.ends_at + LOOKS[looked])
+        waits += [sitting.ends_at + wait for wait in LOOKS[looked : looked + 1]]
+        return Later(min(waits)) if waits else None
 
     def said(self, status: int, body: bytes) -> Said:
         """Say what an answer means: the HTTP status, and where that is not enough the code and words inside."""
@@ -119,7 +128,7 @@ class ZoomStatistics:
         return _complaint(answer)
 
     def after(self, sitting: Sitting, progress: str, request: Request, body: bytes) -> str:
-        """Give the progress after a good answer, or after one that a page's token ran out: that list begins anew."""
+        """Give the progress after a good answer, or one that said to ask in another way: its list begins anew."""
         known, answer, asked = _read(progress), parsed(body), parsed(request.asked.encode())
         if asked["endpoint"] == INSTANCES:
             found = held(answer, sitting.starts_at, sitting.ends_at)
@@ -127,10 +136,11 @@ class ZoomStatistics:
         stem, page = f"{asked['endpoint']}:{asked['uuid']}", whole(asked["page"], 1, PAGES_MAX) or 1
         done, pages = _done(known), dict(inner(known.get("pages")))
         token = text(answer.get("next_page_token"))
+        tries = _tries(pages.get(stem))
         if _rows(answer) is None:
-            pages.pop(stem, None)
+            pages[stem] = {"tries": tries + 1 if whole(answer.get("code"), 0, INTEGER_MAX) == _NOT_OVER else tries}
         elif token is not None and len(token) <= TOKEN_MAX and page < PAGES_MAX:
-            pages[stem] = {"page": page + 1, "token": token}
+            pages[stem] = {"page": page + 1, "token": token, "tries": tries}
         else:
             done.append(stem)
             pages.pop(stem, None)
@@ -147,13 +157,21 @@ class ZoomStatistics:
         params = {"type": "active", "from": today, "to": today, "page_size": "1"}
         return Request("/report/users", params, "probe", now, "{}")
 
-    def _left(self, sitting: Sitting, known: Object) -> Iterator[Request]:
+    def _left(self, sitting: Sitting, known: Object, now: Instant) -> Iterator[Request | Later]:
+        """Name what is still to be asked of each holding, participants before measurements, or when."""
         done, pages = set(_done(known)), inner(known.get("pages"))
         for uuid in inner(known.get("uuids")):
             for endpoint in self.plan.lists:
                 stem = f"{endpoint}:{uuid}"
-                if stem not in done:
-                    yield _listed(sitting, endpoint, uuid, inner(pages.get(stem)), known)
+                rounds, is_first = divmod(_tries(pages.get(stem)), len(TYPES))
+                if stem in done:
+                    continue
+                if rounds > len(AGAIN):
+                    break
+                if rounds and not is_first and now < (at := sitting.ends_at + AGAIN[rounds - 1]):
+                    yield Later(at)
+                    break
+                yield _listed(sitting, endpoint, uuid, inner(pages.get(stem)), known)
 
 
 def statistics(plan: str) -> ZoomStatistics | None:
@@ -185,6 +203,10 @@ def person_key(uuid: str, user_id: object) -> str:
     return f"{uuid} {label(user_id)}"
 
 
+def _tries(place: object) -> int:
+    return whole(inner(place).get("tries"), 0, 10_000) or 0
+
+
 def _looked(known: Object) -> int:
     return whole(known.get("looked"), 0, len(LOOKS)) or 0
 
@@ -205,7 +227,7 @@ def _listed(sitting: Sitting, endpoint: str, uuid: str, place: Object, known: Ob
     page, token = whole(place.get("page"), 1, PAGES_MAX) or 1, text(place.get("token")) or ""
     params = {"page_size": str(PAGE_SIZES[endpoint])}
     if endpoint in (PARTICIPANTS, QOS):
-        params["type"] = "past"
+        params["type"] = TYPES[_tries(place) % len(TYPES)]
     if endpoint in (PARTICIPANTS, REPORT):
         params["include_fields"] = "registrant_id"
     if token:
@@ -225,10 +247,8 @@ def _listed(sitting: Sitting, endpoint: str, uuid: str, place: Object, known: Ob
 
 def _complaint(answer: Object) -> Said:
     code, words = whole(answer.get("code"), 0, INTEGER_MAX), str(answer.get("message")).lower()
-    if code == _NOT_OVER:
-        return Said.NOT_READY
-    if _EXPIRED_TOKEN in words:
-        return Said.STALE
+    if code == _NOT_OVER or _EXPIRED_TOKEN in words:
+        return Said.STALE  # to be asked in another way, or later: `next` says when
     return Said.REFUSED if code in {_NO_DASHBOARD, 124, 4700, 4711} else Said.BROKEN
 
 

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from zoom_account import ACCOUNT, NUMBER, FakeZoom, Holding, minute, person
 
 from collectors.polls import Said
-from collectors.zoom.dashboards import LOOKS, statistics
+from collectors.zoom.dashboards import AGAIN, LOOKS, statistics
 from collectors.zoom.stats import ZoomStats
 from qos_monitor import roster
 from qos_monitor.polling.oauth import AccountToken
-from qos_monitor.polling.poller import BACKOFF_FIRST, NOT_READY_AGAIN, REFUSED_AGAIN
+from qos_monitor.polling.poller import BACKOFF_FIRST, REFUSED_AGAIN
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries
 from rules.observation import Fault, Kind
@@ -100,7 +100,12 @@ async def test_a_measurement_names_a_guest_by_what_the_list_of_participants_know
 
 async def test_the_meeting_is_looked_for_again_and_a_second_holding_is_found_when_it_is_over(zoom: Zoom) -> None:
     await zoom.run()
-    late = Holding("second==", END - 20 * MINUTE, END + 30 * MINUTE, [person("u2", END - 20 * MINUTE, END)])
+    late = Holding(
+        "second==",
+        END - 20 * MINUTE,
+        END + 30 * MINUTE,
+        [person(name, END - 20 * MINUTE, END) for name in ("u2", "t1")],
+    )
     zoom.fake.holdings.append(late)
     await zoom.at(END + LOOKS[1])
     await zoom.at(END + LOOKS[2])
@@ -187,12 +192,35 @@ async def test_wrong_keys_are_refused_and_asked_again_only_later(zoom: Zoom) -> 
 async def test_a_meeting_whose_details_are_not_there_yet_is_asked_again_until_they_are(zoom: Zoom) -> None:
     zoom.fake.ready_after = 12 * MINUTE
     await zoom.run(1)
-    assert zoom.told.asked == {Said.GOOD: 1, Said.NOT_READY: 1}
-    assert (await zoom.row())[2] == READY + NOT_READY_AGAIN
+    assert zoom.told.asked == {Said.GOOD: 1, Said.STALE: 2}
+    assert (await zoom.row())[2] == END + AGAIN[0]
 
-    for _ in range(4):
-        await zoom.at(zoom.clock.at + 2 * MINUTE)
+    await zoom.at(END + AGAIN[0])
+    await zoom.at(END + AGAIN[1])
     assert ("joined", "c1", "u1") in told(await zoom.seen())
+
+
+async def test_a_meeting_that_one_person_alone_came_to_is_asked_for_in_the_way_such_a_meeting_must_be(
+    zoom: Zoom,
+) -> None:
+    zoom.fake.holdings[0].people = [person("u1", MONDAY, END, leave_reason="Host did not join.")]
+    await zoom.run()
+    seen = await zoom.seen()
+
+    assert [(one.kind, one.fault, one.blames) for one in seen if one.kind is Kind.LEFT] == [
+        (Kind.LEFT, Fault.PLATFORM, "teacher")
+    ]
+    assert Counter(paths(zoom.fake)) == {"instances": 1, "participants": 2, "qos": 2}
+
+
+async def test_a_holding_that_never_has_details_is_given_up_after_the_last_try(zoom: Zoom) -> None:
+    zoom.fake.ready_after = DAY
+    for wait in sorted({*LOOKS, *AGAIN}):
+        await zoom.at(END + wait)
+
+    assert (await zoom.row())[0] == "fetched"
+    assert await zoom.seen() == []
+    assert Counter(paths(zoom.fake)) == {"instances": 3, "participants": 2 * (1 + len(AGAIN))}
 
 
 @pytest.mark.parametrize(
