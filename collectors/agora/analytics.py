@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from collectors.body import ID_MAX, INTEGER_MAX, Object, capped, inner, parsed, seconds, short_text, whole
+from collectors.body import INTEGER_MAX, Object, inner, parsed, seconds, short_text, whole
 from collectors.contract import Unreadable
 from collectors.polls import Limits, Request, Said, Sitting
 from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
@@ -296,4 +296,4 @@ def _uids_of(people: Object, teacher_id: str) -> list[int]:
 
 def name_of(person: Object) -> str:
     """Name a person as the webhooks do: the account, and where there is none the uid as text."""
-    return short_text(person.get("account")) or capped(str(person.get("uid")), ID_MAX)
+    return short_text(person.get("account")) or str(whole(person.get("uid"), 0, 2**32 - 1))
