@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Float, Select, String, and_, case, cast, func, or_, select
+from sqlalchemy import JSON, ColumnElement, Float, Select, String, and_, case, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor.gauging.samples import Labels, Samples
@@ -42,12 +42,14 @@ def statement(dialect: str, policy: Policy, now: Instant) -> Select[Any]:
     people = _people(dialect, running, now)
     poor = _poor(dialect, policy, running, now)
     linked = running.join(class_learners, class_learners.c.class_id == running.c.id)
-    linked = linked.outerjoin(people, _same(people)).outerjoin(poor, _same(poor))
-    state = _state(people, poor, now)
+    linked = linked.outerjoin(people, _same(people))
+    # A list, not a join: SQLite makes an index of it, where it would look through a joined one for every learner.
+    is_poor = tuple_(people.c.class_id, people.c.participant_id).in_(poor)
+    state = _state(people, is_poor, now).label("state")
     return (
         select(running.c.provider, people.c.node, state, func.count())
         .select_from(linked)
-        .group_by(running.c.provider, people.c.node, state)
+        .group_by(running.c.provider, people.c.node, "state")
     )
 
 
@@ -114,7 +116,7 @@ def _people(dialect: str, running: Any, now: Instant) -> Any:  # noqa: ANN401 - 
     )
 
 
-def _poor(dialect: str, policy: Policy, running: Any, now: Instant) -> Any:  # noqa: ANN401 - as above
+def _poor(dialect: str, policy: Policy, running: Any, now: Instant) -> Select[Any]:  # noqa: ANN401 - as above
     """Find those whose latest statistics are impaired or unusable (SPEC 3)."""
     seen, limits = observations.c, policy.impaired
 
@@ -130,15 +132,10 @@ def _poor(dialect: str, policy: Policy, running: Any, now: Instant) -> Any:  # n
         value("av_offset_ms") > limits.av_offset_high_ms,
     )
     fresh = and_(_of_now(running, now - 2 * _FRESH), seen.until > now - _FRESH)
-    return (
-        select(seen.class_id, seen.participant_id)
-        .where(seen.kind == Kind.QUALITY.value, fresh, is_poor)
-        .distinct()
-        .subquery("poor")
-    )
+    return select(seen.class_id, seen.participant_id).where(seen.kind == Kind.QUALITY.value, fresh, is_poor)
 
 
-def _state(people: Any, poor: Any, now: Instant) -> ColumnElement[str]:  # noqa: ANN401 - as above
+def _state(people: Any, is_poor: ColumnElement[bool], now: Instant) -> ColumnElement[str]:  # noqa: ANN401 - as above
     found = people.c
     tries = func.coalesce(found.tried, _NEVER)
     is_in = and_(found.came > _NEVER, found.came >= found.went)
@@ -146,7 +143,7 @@ def _state(people: Any, poor: Any, now: Instant) -> ColumnElement[str]:  # noqa:
     is_put_out = and_(found.put_out > found.went_by_choice, found.put_out >= found.came)
     return case(
         (found.participant_id.is_(None), "absent"),
-        (and_(is_in, poor.c.participant_id.is_not(None)), "struggling"),
+        (and_(is_in, is_poor), "struggling"),
         (is_in, "in"),
         (or_(is_put_out, and_(gave_up, found.went_by_choice == _NEVER)), "shut_out"),
         (found.went_by_choice > _NEVER, "away"),

@@ -93,7 +93,7 @@ PER_METRIC: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 PROVIDER, NODE, RELEASE, NETWORK = "provider", "node", "release", "network"
 
-OPEN_MAX: Mapping[str, int] = {PROVIDER: 8, NODE: 48, RELEASE: 16, NETWORK: 32}
+OPEN_MAX: Mapping[str, int] = {PROVIDER: 8, NODE: 64, RELEASE: 16, NETWORK: 32}
 """Labels whose values the world names: so many at most, first come, then `other` (of a node, for each provider).
 
 A value that nobody used for FORGOTTEN_AFTER makes room for a new one.
