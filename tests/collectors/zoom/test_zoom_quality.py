@@ -4,7 +4,7 @@ import pytest
 from collector_specimens import NOON, Body
 from zoom_specimen import AUDIO, VIDEO, ZOOM, zoom_event, zoom_qos
 
-from collectors.contract import Reading, Unreadable
+from collectors.contract import ANYWHERE, Reading, Unreadable
 from collectors.zoom.quality import ENTRIES_MAX, IGNORED_TYPES, TYPES
 from rules.observation import Kind, Observation
 from rules.span import MINUTE, SECOND, format_instant
@@ -183,3 +183,19 @@ def test_a_report_of_a_meeting_nobody_names_is_unreadable() -> None:
 
     with pytest.raises(Unreadable):
         read(body)
+
+
+def test_a_report_that_names_no_meeting_number_is_placed_by_whom_it_is_about() -> None:
+    body = zoom_qos(AUDIO, customer_key=None, registrant_id=None, id=None, participant_user_id="account-7")
+    body["payload"]["object"]["id"] = None  # type: ignore[index]  # built as such
+
+    seen = [one.observation for one in ZOOM.collector.read(ZOOM.delivery(body)).sightings]
+    assert [(one.class_id, one.participant_id) for one in seen] == [(ANYWHERE, "account-7")]
+
+
+def test_a_report_of_a_guest_that_names_no_meeting_number_keeps_the_holding() -> None:
+    body = zoom_qos(AUDIO, customer_key=None, registrant_id=None, id="")
+    body["payload"]["object"]["id"] = None  # type: ignore[index]  # built as such
+
+    seen = [one.observation for one in ZOOM.collector.read(ZOOM.delivery(body)).sightings]
+    assert [(one.class_id, one.participant_id) for one in seen] == [("4444AAAiAAAAAiAiAiiAii==", "16778240")]

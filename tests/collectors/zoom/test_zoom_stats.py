@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zoom_account import is_named, minute, person
+from zoom_specimen import ZOOM, zoom_event
 
 from collectors.contract import Delivery, Reading, Unreadable
-from collectors.polls import Later, Request, Said, Sitting
+from collectors.polls import Later, Request, Said, Sitting, reconciled
+from collectors.threads import settled
 from collectors.zoom.dashboards import LOOKS, PLANS, ZoomStatistics, held, in_path, statistics
 from collectors.zoom.stats import ZoomStats
 from rules.observation import Fault, Kind
@@ -285,3 +287,18 @@ def test_what_is_no_list_is_unreadable(endpoint: str, answer: object) -> None:
 def test_rows_that_name_nobody_are_counted() -> None:
     assert of_people({}, {"user_id": "1"}, 7).unknown == ("participant without a name or join_time",)
     assert read("qos", {"participants": [{}]}).unknown == ("measurements of nobody",)
+
+
+def test_of_a_coming_that_a_webhook_told_too_the_webhooks_word_counts_once() -> None:
+    joined = zoom_event("meeting.participant_joined", {"join_time": format_instant(START)})
+    reason = "Jill left the meeting.<br>Reason: Host ended the meeting."
+    left: dict[str, object] = {"leave_time": format_instant(END), "leave_reason": reason}
+    webhooks = [joined, zoom_event("meeting.participant_left", left)]
+    told = [one for body in webhooks for one in ZOOM.collector.read(ZOOM.delivery(body)).sightings]
+    rows = {"participants": [person("u1", START + SECOND, END)], "next_page_token": "more"}
+    polled = read("participants", rows, room="93201235621").sightings
+
+    seen = reconciled(one.observation for one in (*settled(told), *polled))
+    assert [one.kind for one in seen] == [Kind.JOINED, Kind.LEFT]
+    assert len({one.session for one in seen}) == 1
+    assert "polled" not in {one.code for one in seen}
