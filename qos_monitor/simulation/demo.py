@@ -80,9 +80,11 @@ async def _play(folder: Path, options: argparse.Namespace) -> int:
     plan = plans.make(options.seed, KEYS)
     async with stage(folder, options.port) as set_up:
         _introduce(plan, set_up)
+        set_up.score.expect(dues(plan))
         await set_up.driver.put_roster(plan.school.roster(), ROSTER_TOKEN)
         morning = Morning(set_up)
         await set_up.driver.play(plan, Progress(set_up, morning, len(plan.posts)).tell, morning)
+        set_up.score.end()
         outcome = await _outcome(plan, set_up, morning)
         _say(*lines(outcome), f"  ten days in {clock.stopwatch_s() - started:.0f} seconds")
         if not options.once:
@@ -186,6 +188,7 @@ async def _serve_on(set_up: Stage, outcome: Outcome) -> None:
         "",
         "The service keeps running, its clock standing at the last morning. Look around, then press Ctrl-C:",
         f"  curl {url}/metrics",
+        f"  curl {set_up.receiver_url.removesuffix('/claims')}/metrics     (false and missed refunds)",
         f"  curl -H 'Authorization: Bearer {TOKEN}' '{url}/v1/cases?kind=refund'",
         f"  curl -H 'Authorization: Bearer {TOKEN}' {url}/v1/learners/{outcome.dues[0].learner_id}/timeline",
         f"  {_program()} verify {outcome.bundle}",

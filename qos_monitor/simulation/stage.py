@@ -16,6 +16,7 @@ from qos_monitor.claims.receiver import Receiver
 from qos_monitor.simulation.driver import Driver
 from qos_monitor.simulation.post import Keys
 from qos_monitor.simulation.school import MIDNIGHT
+from qos_monitor.simulation.score import Score
 from qos_monitor.simulation.service import NotServing, RunningService
 from rules.span import DAY
 
@@ -43,6 +44,7 @@ class Stage:
     session: aiohttp.ClientSession
     driver: Driver
     status_secret: str
+    score: Score
 
 
 @asynccontextmanager
@@ -56,7 +58,9 @@ async def stage(folder: Path, port: int) -> AsyncIterator[Stage]:
     claim_secret, status_secret = _whsec(), _whsec()
     # The clock moves ten minutes at a time, perhaps while a claim is on its way.
     receiver = Receiver([claim_secret], now=clock.DrivenClock(clock_file).now, tolerance_s=3600)
-    runner = web.AppRunner(receiver.app(), access_log=None)
+    app, score = receiver.app(), Score(receiver)
+    app.router.add_get("/metrics", score.metrics)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     receiver_url = f"http://127.0.0.1:{runner.addresses[0][1]}/claims"
@@ -70,7 +74,7 @@ async def stage(folder: Path, port: int) -> AsyncIterator[Stage]:
         async with aiohttp.ClientSession() as session:
             await service.start()
             driver = Driver(session, service, clock_file)
-            yield Stage(folder, service, receiver, receiver_url, session, driver, status_secret)
+            yield Stage(folder, service, receiver, receiver_url, session, driver, status_secret, score)
     finally:
         await service.stop()
         await runner.cleanup()
