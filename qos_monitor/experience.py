@@ -35,6 +35,9 @@ def counted(seen: Iterable[Observation], providers: Mapping[str, str], limits: I
             continue
         told = one.domains.get(PROVIDER, one.source)
         provider = providers.get(one.class_id or "", told)
+        counts.named[PROVIDER, "", provider] = None
+        if node := one.domains.get(NODE):
+            counts.named[NODE, provider, node] = None
         if one.kind is Kind.ATTEMPTED:
             counts.add(tallied.JOIN_ATTEMPTS, provider)
         elif one.kind is Kind.JOIN_FAILED:

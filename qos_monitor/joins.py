@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Result, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import tallying
@@ -62,14 +62,16 @@ async def measure(engine: AsyncEngine, now: Instant) -> int:
     """
     async with writing(engine) as conn:
         after = await _place(conn)
+        columns = (observations.c.seq, observations.c.class_id, observations.c.participant_id)
         statement = (
-            select(observations.c.seq, observations.c.kind, observations.c.class_id, observations.c.participant_id)
+            select(*columns)
             .where(observations.c.seq > after, observations.c.recorded_at <= now - SETTLED_AFTER)
             .where(observations.c.kind == Kind.ATTEMPTED.value, observations.c.role == Role.LEARNER.value)
             .order_by(observations.c.seq)
             .limit(BATCH)
         )
-        tries: Sequence[Row[Any]] = (await conn.execute(statement)).all()
+        result: Result[Any] = await conn.execute(statement)
+        tries = result.all()
         if not tries:
             return 0
         counts = await _counted(conn, tries)

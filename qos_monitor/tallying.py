@@ -35,6 +35,8 @@ class Counts:
 
     of: dict[Metric, Counter[tuple[str, ...]]] = field(default_factory=dict)
     sums: dict[Metric, Counter[tuple[str, ...]]] = field(default_factory=dict)
+    named: dict["Word", None] = field(default_factory=dict)
+    """Values that are not counted under yet, but are seen: readings of the moment show them."""
 
     def add(self, metric: Metric, *labels: str, count: int = 1) -> None:
         """Count under these labels; of a gauge the count may be negative."""
@@ -52,9 +54,10 @@ class Counts:
         for mine, theirs in ((self.of, other.of), (self.sums, other.sums)):
             for metric, counted in theirs.items():
                 mine.setdefault(metric, Counter()).update(counted)
+        self.named.update(other.named)
 
     def __bool__(self) -> bool:
-        return bool(self.of)
+        return bool(self.of or self.named)
 
 
 async def add(conn: AsyncConnection, counts: Counts, now: Instant) -> None:
@@ -90,6 +93,8 @@ async def _write(conn: AsyncConnection, rows: Mapping[Key, int]) -> None:
         index_elements=keys, set_={"value": tallies.c.value + statement.excluded.value}
     )
     values = [{"name": name, "labels": _as_text(labels), "value": count} for (name, labels), count in rows.items()]
+    if not values:
+        return
     await conn.execute(grown, sorted(values, key=lambda row: (str(row["name"]), str(row["labels"]))))
 
 
@@ -112,8 +117,8 @@ def words_of(metric: Metric, labels: Sequence[str]) -> list[Word]:
 
 
 def _named(counts: Counts) -> dict[Word, None]:
-    """Give every open value that is counted under, each once, in the order met."""
-    return {
+    """Give every open value that is counted under or was seen, each once, in the order met."""
+    return counts.named | {
         word: None for metric, counted in counts.of.items() for labels in counted for word in words_of(metric, labels)
     }
 

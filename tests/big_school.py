@@ -58,7 +58,12 @@ class BigSchool:
         """Everybody tries and comes in; one in ten is put out again, one in seven freezes."""
         for n in range(self.in_class):
             node = canonical({"node": NODES[n % len(NODES)]})
-            of = {"class_id": f"c{n // _ROOM}", "participant_id": f"u{n}", "role": "learner", "domains": node}
+            of: dict[str, object] = {
+                "class_id": f"c{n // _ROOM}",
+                "participant_id": f"u{n}",
+                "role": "learner",
+                "domains": node,
+            }
             of |= {"source": PROVIDERS[n // _ROOM % 3], "fault": "platform", "metrics": "{}"}
             of |= {"until": None, "session": f"s{n}"}
             yield row(observations, id=f"{n}a", kind="attempted", at=MONDAY, **of)

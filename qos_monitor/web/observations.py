@@ -6,6 +6,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
+from qos_monitor import clock as clocks
 from qos_monitor import documents, lines, roster
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError, QosError
@@ -32,6 +33,13 @@ class Observations:
 
     async def take(self, request: web.Request) -> web.Response:
         """Check every line, then store the request as one delivery; 422 names line and key of every mistake."""
+        started = clocks.stopwatch_s()
+        try:
+            return await self._take(request)
+        finally:
+            self._telemetry.intake["observations"].observe(clocks.stopwatch_s() - started)
+
+    async def _take(self, request: web.Request) -> web.Response:
         if denial := answers.denied(request, self._token):
             self._count("refused")
             return denial

@@ -1,5 +1,7 @@
 """What is counted in the database: verdicts once, corrections beside them, labels within their room."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import experience, tallying
 from qos_monitor.gauges import Gauges
-from qos_monitor.joins import LIMIT, goes
+from qos_monitor.joins import LIMIT, SETTLED_AFTER, goes, measure
 from qos_monitor.metrics import tallied
 from qos_monitor.metrics.labels import OPEN_MAX
 from qos_monitor.storage import engine as storage
@@ -184,6 +186,30 @@ def test_freezing_is_counted_under_the_provider_of_the_class_whoever_told() -> N
 
     assert counts.of[tallied.WATCHED]["agora", "bj-7", "audio"] == 10_000
     assert counts.of[tallied.FROZEN]["agora", "bj-7", "audio"] == 2_500
+
+
+def test_a_node_that_is_seen_has_its_room_before_anything_is_counted_under_it() -> None:
+    joined = replace(quality(), kind=Kind.JOINED, session="s1", until=None)
+
+    counts = experience.counted([joined], {"c1": "agora"}, policies.default().impaired)
+
+    assert list(counts.named) == [("provider", "", "agora"), ("node", "agora", "bj-7")]
+
+
+async def test_a_go_is_measured_once_three_minutes_after_its_try_was_stored(engine: AsyncEngine) -> None:
+    await enrol(engine, school([CLASS]))
+    start = CLASS.starts_at
+    tried = replace(quality(), id="t", kind=Kind.ATTEMPTED, at=start, until=None, class_id=CLASS.id)
+    joined = replace(tried, id="j", kind=Kind.JOINED, at=start + 4 * SECOND, session="s1")
+    await tell(engine, [tried, joined], start)
+
+    looked = [await measure(engine, start + after) for after in (SETTLED_AFTER - 1, SETTLED_AFTER, SETTLED_AFTER)]
+
+    registry = await told(engine)
+    assert looked == [0, 1, 0]
+    assert total(registry, "qos_joins_total", result="joined") == 1
+    assert total(registry, "qos_join_duration_seconds_bucket", le="5.0") == 1
+    assert total(registry, "qos_join_duration_seconds_bucket", le="3.0") == 0
 
 
 TRY, IN, OUT = Kind.ATTEMPTED.value, Kind.JOINED.value, Kind.JOIN_FAILED.value
