@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from database import Database
 from postgresql_server import Server, served
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +29,16 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         return
     async with _embedded(tmp_path / "qos.sqlite3") as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """Give an empty database for a service of its own process, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return Database(f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3")
+    server: Server = request.getfixturevalue("postgresql")
+    async with server.engine():
+        return Database(server.url)
 
 
 @pytest.fixture

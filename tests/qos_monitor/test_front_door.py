@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from database import Database
 from rules_school import crowd, dropped, enrolment, kept_out, lesson, local, present, received, school, seen
 from running import running
 
@@ -96,11 +96,8 @@ async def tell(client: aiohttp.ClientSession, given: dict[str, Any]) -> None:
             assert answer.status in (200, 202), await answer.text()
 
 
-def kept(folder: Path, what: str) -> list[dict[str, Any]]:
-    with sqlite3.connect(folder / "qos.sqlite3") as database:
-        rows = [json.loads(row[0]) for row in database.execute(what)]
-    database.close()
-    return rows
+async def kept(database: Database, what: str) -> list[dict[str, Any]]:
+    return [json.loads(str(body)) for (body,) in await database.rows(what)]
 
 
 async def cases(client: aiohttp.ClientSession) -> dict[str, tuple[object, ...]]:
@@ -113,7 +110,7 @@ async def cases(client: aiohttp.ClientSession) -> dict[str, tuple[object, ...]]:
     return found
 
 
-async def test_the_front_door_and_the_command_come_to_the_same(tmp_path: Path) -> None:
+async def test_the_front_door_and_the_command_come_to_the_same(tmp_path: Path, database: Database) -> None:
     given: dict[str, Any] = world().as_json()
     for line in given["observations"]:
         line["recorded_at"] = line["until"] or line["at"]
@@ -122,7 +119,7 @@ async def test_the_front_door_and_the_command_come_to_the_same(tmp_path: Path) -
     clock.drive(clock_file, MONDAY.starts_at)
 
     async with (
-        running(tmp_path, ENVIRON | {"QOS_CLOCK_FILE": str(clock_file)}) as service,
+        running(tmp_path, ENVIRON | {"QOS_CLOCK_FILE": str(clock_file), "QOS_DATABASE_URL": database.url}) as service,
         aiohttp.ClientSession(service.url) as client,
     ):
         await tell(client, given)
@@ -133,12 +130,12 @@ async def test_the_front_door_and_the_command_come_to_the_same(tmp_path: Path) -
         await service.terminate()
 
     names = ("learner_id", "class_id", "verdict", "by", "grade", "domain", "why")
-    verdicts = kept(tmp_path, "SELECT body FROM verdicts WHERE current")
+    verdicts = await kept(database, "SELECT body FROM verdicts WHERE current")
     assert {tuple(row[name] for name in names) for row in verdicts} == {
         tuple(row[name] for name in names) for row in told["verdicts"]
     }
     assert len(told["verdicts"]) == len(verdicts) > 60
-    outages = kept(tmp_path, "SELECT body FROM outages ORDER BY learner_id, starts_at")
+    outages = await kept(database, "SELECT body FROM outages ORDER BY learner_id, starts_at")
     assert outages == told["outages"]
     assert filed == {
         case["case_key"]: (case["kind"], case["tier"], case["amount_minor"], case["currency"]) for case in told["cases"]

@@ -7,11 +7,9 @@ import hmac
 import itertools
 import json
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import aiohttp
 import jwt
 from aiohttp import web
 from aiohttp.test_utils import unused_port
+from database import Database
 from running import Running, start
 from service_parts import TOKEN, enrolment
 
@@ -168,31 +167,27 @@ async def plant(url: str, roster: dict[str, object], lines: list[bytes]) -> None
             assert answer.status == 202
 
 
-def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(folder / "qos.sqlite3")) as database:
-        return database.execute(sql).fetchall()
-
-
-async def settled(folder: Path, now: int) -> None:
+async def settled(folder: Path, database: Database, now: int) -> None:
     """Let time pass until everything is read and every claim is with the refund system.
 
     What was in hand when the power went is held until its lease runs out, minutes later by the service's
     clock.
     """
     async with asyncio.timeout(120):
-        while rows(folder, "SELECT 1 FROM deliveries WHERE state = 0 LIMIT 1") or not _all_sent(folder):
+        while await database.rows("SELECT 1 FROM deliveries WHERE state = 0 LIMIT 1") or not await _all_sent(database):
             now += MINUTE
             clock.drive(folder / "clock", now)
             await asyncio.sleep(0.2)
 
 
-def _all_sent(folder: Path) -> bool:
-    states = [state for (state,) in rows(folder, "SELECT state FROM claims")]
+async def _all_sent(database: Database) -> bool:
+    states = [state for (state,) in await database.rows("SELECT state FROM claims")]
     return len(states) >= LEARNERS_OWED and set(states) == {"accepted"}
 
 
-def environ(folder: Path, port: int) -> dict[str, str]:
+def environ(folder: Path, database: Database, port: int) -> dict[str, str]:
     return {
+        "QOS_DATABASE_URL": database.url,
         "QOS_CLOCK_FILE": str(folder / "clock"),
         "QOS_AGORA_SECRETS": AGORA,
         "QOS_LIVEKIT_KEYS": ":".join(LIVEKIT),
@@ -217,7 +212,7 @@ def drive_on(folder: Path) -> int:
     return now
 
 
-async def test_twenty_power_cuts_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+async def test_twenty_power_cuts_lose_nothing_and_double_nothing(tmp_path: Path, database: Database) -> None:
     began = drive_on(tmp_path)
     # A minute of the driven clock passes in a fifth of a second: a busy machine must not look like an old
     # signature.
@@ -225,7 +220,7 @@ async def test_twenty_power_cuts_lose_nothing_and_double_nothing(tmp_path: Path)
     runner = web.AppRunner(receiver.app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    given, port = environ(tmp_path, runner.addresses[0][1]), unused_port()
+    given, port = environ(tmp_path, database, runner.addresses[0][1]), unused_port()
     service: Running = await start(tmp_path, given, port)
     load = Load(service.url)
     makers = [agora, livekit, observations]
@@ -245,35 +240,35 @@ async def test_twenty_power_cuts_lose_nothing_and_double_nothing(tmp_path: Path)
             service = await start(tmp_path, given, port)
         load.is_over = True
         await asyncio.gather(*senders)
-        await settled(tmp_path, drive_on(tmp_path))
+        await settled(tmp_path, database, drive_on(tmp_path))
         assert await service.terminate() == 0
     finally:
         if service.process.returncode is None:
             await service.kill()
         await runner.cleanup()
 
-    check_deliveries(tmp_path, load)
-    check_claims(tmp_path, receiver)
+    await check_deliveries(database, load)
+    await check_claims(database, receiver)
 
 
-def check_deliveries(folder: Path, load: Load) -> None:
+async def check_deliveries(database: Database, load: Load) -> None:
     """Compare what was acknowledged with what is stored: none lost, none twice, each read to one observation."""
-    kept = Counter(body for (body,) in rows(folder, "SELECT body FROM deliveries"))
+    kept = Counter(body for (body,) in await database.rows("SELECT body FROM deliveries"))
     lost = [sent.participant for sent in load.acknowledged if sent.body not in kept]
     doubled = [body for body, count in kept.items() if count > 1]
     assert (lost, doubled) == ([], [])
     assert len(load.acknowledged) >= KILLS * 10
     assert load.tries > len(load.acknowledged)
-    seen = Counter(who for (who,) in rows(folder, "SELECT participant_id FROM observations"))
+    seen = Counter(who for (who,) in await database.rows("SELECT participant_id FROM observations"))
     assert {sent.participant: seen[sent.participant] for sent in load.acknowledged} == dict.fromkeys(
         (sent.participant for sent in load.acknowledged), 1
     )
 
 
-def check_claims(folder: Path, receiver: Receiver) -> None:
+async def check_claims(database: Database, receiver: Receiver) -> None:
     """Compare claims received with claims due; a repeat was identical, or the receiver would have refused it."""
     assert receiver.refused == []
-    due = rows(folder, "SELECT claim_key, body FROM claims ORDER BY claim_key")
+    due = await database.rows("SELECT claim_key, body FROM claims ORDER BY claim_key")
     assert [(key, received.body.decode()) for key, received in sorted(receiver.received.items())] == due
     refunded = [received.message["learner_id"] for received in receiver.received.values()]
     assert sorted(map(str, refunded)) == sorted(f"owed-{number}" for number in range(LEARNERS_OWED))
