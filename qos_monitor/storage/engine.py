@@ -32,7 +32,7 @@ PRAGMAS: tuple[str, ...] = (
 def _of_connecting() -> tuple[type[Exception], ...]:
     """Find what asyncpg raises while it connects, which SQLAlchemy passes on as it is; it is an optional package."""
     try:
-        from asyncpg import InterfaceError, PostgresError  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
+        from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415 - optional
     except ImportError:
         return ()
     return InterfaceError, PostgresError
