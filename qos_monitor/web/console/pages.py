@@ -24,7 +24,7 @@ HOME = "/console/"
 SIGN_IN = "/console/sign-in"
 
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self';"
     " frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -73,6 +73,7 @@ class Console:
             web.get("/console/claims", stored(self._inside(self.claims))),
             web.get("/console/cases/{key}", stored(self._inside(self.case))),
             web.post("/console/cases/{key}/decision", stored(self._inside(self.decide))),
+            web.get("/console/bundles/{sha256}", stored(self._inside(self.bundle))),
             web.get("/console/learners", stored(self._inside(self.find))),
             web.get("/console/learners/{id}", stored(self._inside(self.learner))),
             web.get("/console/classes/{id}", stored(self._inside(self.one_class))),
@@ -186,6 +187,16 @@ class Console:
         return self._page(
             "case.html", visitor, {"case": found, "problem": problem, "seal": self._seal(request)}, status
         )
+
+    async def bundle(self, request: web.Request, _visitor: Visitor) -> web.Response:
+        """Hand out the exact bytes of an evidence bundle, as a file."""
+        sha256 = request.match_info["sha256"]
+        async with reading(self._engine) as conn:
+            body = await views.bundle_body(conn, sha256)
+        if body is None:
+            return self._told("There is no bundle of that hash.", 404)
+        named = {"Content-Disposition": f'attachment; filename="bundle-{sha256[:12]}.json"', **HEADERS}
+        return web.Response(body=body.encode(), content_type="application/json", headers=named)
 
     async def find(self, request: web.Request, _visitor: Visitor) -> web.Response:
         """Go to the learner that was asked for."""

@@ -1,7 +1,7 @@
 """Writes the pages: templates, and how an instant, an amount and a share are written for people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ class Paper:
             "percent": percent,
             "words": words,
             "tone": tone,
+            "term": term,
         }
         self._templates.globals |= {"link": self.link, "age": age, "strip": self.strip, "zone": zone}
 
@@ -63,8 +64,7 @@ class Paper:
         ends = [parse_instant(str(row["ends_at"])) for row in (*classes, *outages)]
         if not ends:
             return Markup("")
-        end = max(ends)
-        start = end - STRIP_DAYS * DAY
+        start, end = self._last_days(max(ends))
         shapes = [_day(start, start + day * DAY, self.at(start + day * DAY)) for day in range(STRIP_DAYS)]
         for row in classes:
             label = f"{row['class_id']}, {self.at(str(row['starts_at']))}: {_verdict(row)}"
@@ -76,6 +76,13 @@ class Paper:
         return Markup(
             '<svg class="strip" viewBox="0 0 {} 64" role="img" aria-label="the last {} days">{}</svg>'
         ).format(STRIP_WIDTH, STRIP_DAYS, drawn)
+
+    def _last_days(self, last: Instant) -> tuple[Instant, Instant]:
+        """Span the days of our zone up to the one that holds the last moment of something."""
+        day = datetime.fromtimestamp((last - 1) / SECOND, UTC).astimezone(self._zone).date() + timedelta(days=1)
+        midnight = datetime.combine(day, time(), self._zone)
+        end = int(midnight.timestamp()) * SECOND
+        return end - STRIP_DAYS * DAY, end
 
 
 def _verdict(row: Mapping[str, object]) -> str:
@@ -112,6 +119,13 @@ def money(minor: int | None, currency: str | None) -> str:
 def percent(share: float) -> str:
     """Write a share of one."""
     return f"{share * 100:.0f} %"
+
+
+def term(value: object) -> str:
+    """Write one term of a formula; of a table its entries, one after the other."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{words(str(name))}: {term(entry)}" for name, entry in value.items())
+    return "–" if value is None else str(value)
 
 
 def words(name: str) -> str:

@@ -1,5 +1,6 @@
 """The pages, over real HTTP, as a browser without script would use them."""
 
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -203,11 +204,25 @@ async def test_a_case_is_shown_with_its_reason_terms_claims_and_evidence(browser
         "2026-11-10",
         "49.0 h",
         "paid minor",
-        "/v1/bundles/",
+        "/console/bundles/",
         "filed",
         'href="/console/learners/u1"',
     ):
         assert words in page
+
+
+async def test_a_bundle_is_handed_out_as_a_file_byte_for_byte(browser: Browser) -> None:
+    await browser.court.judge(dark_life())
+    await browser.sign_in()
+    _, page = await browser.get(f"/console/cases/{await _key(browser)}")
+    found = re.search(r"/console/bundles/([0-9a-f]{64})", page)
+    assert found is not None
+
+    async with browser.session.get(browser.url + found[0], cookies=browser.cookies) as answer:
+        body = await answer.read()
+
+    assert hashlib.sha256(body).hexdigest() == found[1]
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="bundle-{found[1][:12]}.json"'
 
 
 async def test_a_learner_is_looked_up_and_shown_with_a_strip_of_the_last_days(browser: Browser) -> None:
@@ -257,6 +272,7 @@ async def test_a_stranger_s_text_is_text_in_a_page_and_safe_in_a_link(browser: B
     [
         ("/console/cases/x", 404, "There is no case of that key."),
         ("/console/learners/x", 404, "Nobody of that id is on the roster."),
+        ("/console/bundles/x", 404, "There is no bundle of that hash."),
         ("/console/classes/x", 404, "There is no class of that id."),
         ("/console/cases?state=sleeping", 422, "state must be one of"),
         ("/console/learners?id=", 422, "Whom?"),
