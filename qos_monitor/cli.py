@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import uvloop
 
 from collectors.beacon import token
-from qos_monitor import bootstrap, checking, documents, live_check, mapping_commands, release, settings
+from qos_monitor import backup_commands, bootstrap, checking, documents, live_check, mapping_commands, release, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_token(commands, configured)
     _add_import(commands, configured)
     mapping_commands.add_to(commands, configured)
+    backup_commands.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")
