@@ -128,7 +128,7 @@ async def _last(settings: Settings, name: str, source: Source | None, clock: Clo
             return [Line("never", f"{name} last event: there is no database yet")]
         async with storage.reading(engine) as conn:
             event = await _newest(conn, name)
-            poll = await _newest(conn, source.reader().provider) if source is not None else None
+            poll = await _newest(conn, source.reader.provider) if source is not None else None
     except storage.TROUBLE as trouble:
         return [Line("?", f"{name} last event: the database cannot be read ({type(trouble).__name__})")]
     finally:

@@ -9,11 +9,11 @@ from agora_analytics import series as agora_series
 from agora_analytics import session as agora_session
 from collector_specimens import NOON, Body, Specimen
 
-from collectors.agora.stats import AgoraStats
+from collectors.agora.stats import AGORA_ANSWERS
 from collectors.contract import Collector
-from collectors.livekit.stats import LiveKitStats
-from collectors.trtc.stats import TrtcStats
-from collectors.zoom.stats import ZoomStats
+from collectors.livekit.stats import LIVEKIT_ANSWERS
+from collectors.trtc.stats import TRTC_ANSWERS
+from collectors.zoom.stats import ZOOM_ANSWERS
 from rules.span import HOUR, MINUTE, SECOND, format_instant
 
 Named = tuple[str, Specimen]
@@ -34,26 +34,26 @@ def specimen(name: str, reader: Collector, asked: Mapping[str, object], *valid: 
 def zoom(endpoint: str, *valid: Body, **more: object) -> Named:
     """Make one of Zoom's lists."""
     asked = {"endpoint": endpoint, "room": "r1", "uuid": UUID, "page": 1, "span": [NOON, END], **more}
-    return specimen(f"zoom-{endpoint}", ZoomStats(), asked, *valid)
+    return specimen(f"zoom-{endpoint}", ZOOM_ANSWERS, asked, *valid)
 
 
 def trtc(endpoint: str, *valid: Body, **more: object) -> Named:
     """Make one of TRTC's interfaces."""
     asked = {"endpoint": endpoint, "room": "r1", "call": trtc_calls.CALL, "page": 0, "span": [NOON, END], **more}
     enveloped: tuple[Body, ...] = tuple({"Response": {**body, "RequestId": "r-1"}} for body in valid)
-    return specimen(f"trtc-{endpoint}", TrtcStats(), {**asked, "alive": [NOON, END]}, *enveloped)
+    return specimen(f"trtc-{endpoint}", TRTC_ANSWERS, {**asked, "alive": [NOON, END]}, *enveloped)
 
 
 def agora(endpoint: str, *valid: Body, **more: object) -> Named:
     """Make one of Agora's lists."""
     asked = {"endpoint": endpoint, "room": "r1", "call": "k1", "page": 1, "span": [NOON, END], **more}
-    return specimen(f"agora-{endpoint}", AgoraStats(), asked, *({"code": 200, **body} for body in valid))
+    return specimen(f"agora-{endpoint}", AGORA_ANSWERS, asked, *({"code": 200, **body} for body in valid))
 
 
 def livekit(*valid: Body) -> Named:
     """Make the one of LiveKit, with somebody there at the answer before."""
     asked = {"room": "r1", "at": NOON + MINUTE, "before": {"PA_0": "u0"}, "alive": [NOON, NOON + MINUTE]}
-    return specimen("livekit-presence", LiveKitStats(), asked, *valid)
+    return specimen("livekit-presence", LIVEKIT_ANSWERS, asked, *valid)
 
 
 LIVEKIT_PERSON: Body = {

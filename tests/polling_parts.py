@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.agora import analytics
-from collectors.agora.stats import AUDIO_FREEZE, AgoraStats
+from collectors.agora.stats import AGORA_ANSWERS, AUDIO_FREEZE
 from collectors.agora.webhook import Agora
 from collectors.contract import Collector
 from collectors.polls import Said
@@ -27,7 +27,7 @@ from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 
 END: Instant = MONDAY + HOUR
 READY: Instant = END + 300 * SECOND
-READERS: dict[str, Collector] = {"agora-stats": AgoraStats(), "agora": Agora(("secret",))}
+READERS: dict[str, Collector] = {"agora-stats": AGORA_ANSWERS, "agora": Agora(("secret",))}
 
 
 @dataclass

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Collector
 from collectors.livekit.presence import LiveKitPresence
-from collectors.livekit.stats import LiveKitStats
+from collectors.livekit.stats import LIVEKIT_ANSWERS
 from qos_monitor import reading, roster
 from qos_monitor.polling.authorizing import LiveKitTokens
 from qos_monitor.polling.client import StatisticsClient
@@ -26,7 +26,7 @@ from rules.span import DAY, MINUTE, SECOND, Instant, format_instant
 OPEN: Instant = MONDAY - 15 * MINUTE
 END: Instant = MONDAY + 10 * MINUTE
 STRIDE: int = 20 * SECOND
-READERS: dict[str, Collector] = {"livekit-stats": LiveKitStats()}
+READERS: dict[str, Collector] = {"livekit-stats": LIVEKIT_ANSWERS}
 
 
 @dataclass

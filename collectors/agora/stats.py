@@ -13,7 +13,6 @@ from collectors.body import (
     Object,
     capped,
     inner,
-    key_of_bytes,
     number,
     parsed,
     seconds,
@@ -21,7 +20,8 @@ from collectors.body import (
     whole,
 )
 from collectors.body import span as span_of
-from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from collectors.contract import Reading, Sighting, Unreadable
+from collectors.fetched import Fetched
 from collectors.polls import CODE, alive
 from rules.observation import Kind, Observation, Role, Vantage
 from rules.span import SECOND, Instant, Span
@@ -45,40 +45,26 @@ Series = list[tuple[Instant, float]]
 Blocks = dict[Instant, float]
 
 
-class AgoraStats:
-    """The collector for answers that we fetched ourselves, each with what was asked in the header ``asked``."""
+def read(asked: Object, body: bytes) -> Reading:
+    """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
+    answer = parsed(body)
+    endpoint = str(asked.get("endpoint"))
+    room = short_text(asked.get("room"))
+    if endpoint == LISTS:
+        is_empty = room is not None and not named_calls(answer, room)
+        return Reading(tuple(_alive(asked, room)) if is_empty else (), ignored=("list of calls",))
+    if room is None or endpoint not in {SESSIONS, METRICS}:
+        raise Unreadable("what was asked is missing")
+    if endpoint == METRICS:
+        return _metrics(answer, room, asked)
+    found = _sessions(answer, room)
+    page = whole(asked.get("page"), 1, INTEGER_MAX)
+    is_last = page is not None and not has_more(answer, page)
+    return replace(found, sightings=(*found.sightings, *_alive(asked, room))) if is_last else found
 
-    provider = READER
-    kept_headers: frozenset[str] = frozenset({"asked"})
 
-    def verify(self, delivery: Delivery) -> None:
-        """Believe it: nobody but our own polls stores one."""
-
-    def key(self, delivery: Delivery) -> DeliveryKey:
-        """Name an answer by its bytes; a poll names it by what was asked."""
-        return key_of_bytes(delivery.body)
-
-    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - named as in Collector
-        """Say that it is kept; nobody hears it."""
-        return 200, b"{}", "application/json"
-
-    def read(self, delivery: Delivery) -> Reading:
-        """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
-        asked = parsed(delivery.headers.get("asked", "").encode())
-        answer = parsed(delivery.body)
-        endpoint = str(asked.get("endpoint"))
-        room = short_text(asked.get("room"))
-        if endpoint == LISTS:
-            is_empty = room is not None and not named_calls(answer, room)
-            return Reading(tuple(_alive(asked, room)) if is_empty else (), ignored=("list of calls",))
-        if room is None or endpoint not in {SESSIONS, METRICS}:
-            raise Unreadable("what was asked is missing")
-        if endpoint == METRICS:
-            return _metrics(answer, room, asked)
-        found = _sessions(answer, room)
-        page = whole(asked.get("page"), 1, INTEGER_MAX)
-        is_last = page is not None and not has_more(answer, page)
-        return replace(found, sightings=(*found.sightings, *_alive(asked, room))) if is_last else found
+AGORA_ANSWERS: Fetched = Fetched(READER, read)
+"""The collector for answers of our polls."""
 
 
 def _alive(asked: Object, room: str | None) -> Iterator[Sighting]:

@@ -8,14 +8,13 @@ from collectors.body import (
     OBSERVATION_ID_MAX,
     Object,
     capped,
-    key_of_bytes,
-    parsed,
     seconds,
     short_text,
     whole,
 )
 from collectors.body import span as span_of
-from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from collectors.contract import Reading, Sighting, Unreadable
+from collectors.fetched import Fetched
 from collectors.livekit.presence import READER, Present, is_person, kind_of, listed, people, present
 from collectors.polls import CODE, alive
 from rules.observation import Kind, Observation, Role, Vantage
@@ -25,42 +24,28 @@ MINUTES_MAX: int = 60
 """An answer speaks for no more; polls are at most ten minutes apart."""
 
 
-class LiveKitStats:
-    """The collector for answers that we fetched ourselves, each with what was asked in the header ``asked``."""
+def read(asked: Object, body: bytes) -> Reading:
+    """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be.
 
-    provider = READER
-    kept_headers: frozenset[str] = frozenset({"asked"})
+    Whoever was there at the answer before, and is not now, has left at some time between: the leave is put at
+    the moment of asking, so that no absence is made longer than it was seen to be.
+    """
+    room, at = short_text(asked.get("room")), whole(asked.get("at"), 0, LATEST_S * SECOND)
+    if room is None or at is None:
+        raise Unreadable("what was asked is missing")
+    before = people(asked.get("before"))
+    now = present(body, before)
+    rows = list(listed(body))
+    sightings = [
+        *_joined(rows, now, before, room, at),
+        *(_event(Kind.LEFT, at, sid, room, before[sid]) for sid in before if sid not in now),
+        *_alive(asked.get("alive")),
+    ]
+    return Reading(tuple(sightings), _ignored(rows), _unknown(rows))
 
-    def verify(self, delivery: Delivery) -> None:
-        """Believe it: nobody but our own polls stores one."""
 
-    def key(self, delivery: Delivery) -> DeliveryKey:
-        """Name an answer by its bytes; a poll names it by what was asked."""
-        return key_of_bytes(delivery.body)
-
-    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - named as in Collector
-        """Say that it is kept; nobody hears it."""
-        return 200, b"{}", "application/json"
-
-    def read(self, delivery: Delivery) -> Reading:
-        """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be.
-
-        Whoever was there at the answer before, and is not now, has left at some time between: the leave is put at
-        the moment of asking, so that no absence is made longer than it was seen to be.
-        """
-        asked = parsed(delivery.headers.get("asked", "").encode())
-        room, at = short_text(asked.get("room")), whole(asked.get("at"), 0, LATEST_S * SECOND)
-        if room is None or at is None:
-            raise Unreadable("what was asked is missing")
-        before = people(asked.get("before"))
-        now = present(delivery.body, before)
-        rows = list(listed(delivery.body))
-        sightings = [
-            *_joined(rows, now, before, room, at),
-            *(_event(Kind.LEFT, at, sid, room, before[sid]) for sid in before if sid not in now),
-            *_alive(asked.get("alive")),
-        ]
-        return Reading(tuple(sightings), _ignored(rows), _unknown(rows))
+LIVEKIT_ANSWERS: Fetched = Fetched(READER, read)
+"""The collector for answers of our polls."""
 
 
 def _joined(rows: list[Object], now: Present, before: Present, room: str, at: Instant) -> Iterator[Sighting]:

@@ -14,16 +14,15 @@ from collectors.body import (
     Object,
     capped,
     inner,
-    key_of_bytes,
     number,
-    parsed,
     seconds,
     short_text,
     span,
     text,
     whole,
 )
-from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from collectors.contract import Reading, Sighting, Unreadable
+from collectors.fetched import Fetched
 from collectors.polls import CODE, LEAVE_NEAR, alive
 from collectors.trtc.calls import EVENTS, QUALITY, READER, ROOMS, ROWS, UNUSUAL, USERS, has_more, response, rows
 from collectors.trtc.causes import CAUSES, EXPERIENCES, FAILURES, IGNORED_EVENTS, LEAVES
@@ -46,34 +45,20 @@ Series = list[tuple[Instant, float]]
 Blocks = dict[Instant, float]
 
 
-class TrtcStats:
-    """The collector for answers that we fetched ourselves, each with what was asked in the header ``asked``."""
+def read(asked: Object, body: bytes) -> Reading:
+    """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
+    answer = response(body)
+    endpoint, room = str(asked.get("endpoint")), short_text(asked.get("room"))
+    if endpoint not in ROWS or room is None:
+        raise Unreadable("what was asked is missing")
+    if ROWS[endpoint] not in answer:
+        raise Unreadable(f"{ROWS[endpoint]} is missing")
+    read = {ROOMS: _rooms, USERS: _users, EVENTS: _events, QUALITY: _quality, UNUSUAL: _unusual}[endpoint]
+    return read(answer, room, asked)
 
-    provider = READER
-    kept_headers: frozenset[str] = frozenset({"asked"})
 
-    def verify(self, delivery: Delivery) -> None:
-        """Believe it: nobody but our own polls stores one."""
-
-    def key(self, delivery: Delivery) -> DeliveryKey:
-        """Name an answer by its bytes; a poll names it by what was asked."""
-        return key_of_bytes(delivery.body)
-
-    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - named as in Collector
-        """Say that it is kept; nobody hears it."""
-        return 200, b"{}", "application/json"
-
-    def read(self, delivery: Delivery) -> Reading:
-        """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
-        asked = parsed(delivery.headers.get("asked", "").encode())
-        answer = response(delivery.body)
-        endpoint, room = str(asked.get("endpoint")), short_text(asked.get("room"))
-        if endpoint not in ROWS or room is None:
-            raise Unreadable("what was asked is missing")
-        if ROWS[endpoint] not in answer:
-            raise Unreadable(f"{ROWS[endpoint]} is missing")
-        read = {ROOMS: _rooms, USERS: _users, EVENTS: _events, QUALITY: _quality, UNUSUAL: _unusual}[endpoint]
-        return read(answer, room, asked)
+TRTC_ANSWERS: Fetched = Fetched(READER, read)
+"""The collector for answers of our polls."""
 
 
 def _rooms(answer: Object, room: str, asked: Object) -> Reading:

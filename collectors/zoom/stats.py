@@ -9,13 +9,13 @@ from collectors.body import (
     Object,
     capped,
     inner,
-    key_of_bytes,
     parsed,
     short_text,
     span,
     text,
 )
-from collectors.contract import Delivery, DeliveryKey, Reading, Sighting, Unreadable
+from collectors.contract import Reading, Sighting, Unreadable
+from collectors.fetched import Fetched
 from collectors.polls import CODE, alive
 from collectors.zoom import quality
 from collectors.zoom.dashboards import EARLY, INSTANCES, PARTICIPANTS, QOS, READER, REPORT, held, person_key
@@ -31,39 +31,25 @@ NOT_ADMITTED: frozenset[str] = frozenset({"leave waiting room", "removed by host
 _NO_REASON = Reason("", is_known=True)
 
 
-class ZoomStats:
-    """The collector for answers that we fetched ourselves, each with what was asked in the header ``asked``."""
+def read(asked: Object, body: bytes) -> Reading:
+    """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
+    answer = parsed(body)
+    room, when = short_text(asked.get("room")), span(asked.get("span"))
+    if room is None or when is None:
+        raise Unreadable("what was asked is missing")
+    endpoint = text(asked.get("endpoint"))
+    if endpoint == INSTANCES:
+        return _looked(answer, room, when, is_last=asked.get("is_last") is True)
+    uuid = text(asked.get("uuid"))
+    if uuid is None or endpoint not in {REPORT, PARTICIPANTS, QOS}:
+        raise Unreadable("what was asked is missing")
+    if endpoint == QOS:
+        return _measured(answer, room, uuid, (inner(asked.get("people")), when))
+    return _present(answer, room, uuid, when)
 
-    provider = READER
-    kept_headers: frozenset[str] = frozenset({"asked"})
 
-    def verify(self, delivery: Delivery) -> None:
-        """Believe it: nobody but our own polls stores one."""
-
-    def key(self, delivery: Delivery) -> DeliveryKey:
-        """Name an answer by its bytes; a poll names it by what was asked."""
-        return key_of_bytes(delivery.body)
-
-    def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - named as in Collector
-        """Say that it is kept; nobody hears it."""
-        return 200, b"{}", "application/json"
-
-    def read(self, delivery: Delivery) -> Reading:
-        """Translate one answer. Raises Unreadable where it, or what was asked, is not what it should be."""
-        asked = parsed(delivery.headers.get("asked", "").encode())
-        answer = parsed(delivery.body)
-        room, when = short_text(asked.get("room")), span(asked.get("span"))
-        if room is None or when is None:
-            raise Unreadable("what was asked is missing")
-        endpoint = text(asked.get("endpoint"))
-        if endpoint == INSTANCES:
-            return _looked(answer, room, when, is_last=asked.get("is_last") is True)
-        uuid = text(asked.get("uuid"))
-        if uuid is None or endpoint not in {REPORT, PARTICIPANTS, QOS}:
-            raise Unreadable("what was asked is missing")
-        if endpoint == QOS:
-            return _measured(answer, room, uuid, (inner(asked.get("people")), when))
-        return _present(answer, room, uuid, when)
+ZOOM_ANSWERS: Fetched = Fetched(READER, read)
+"""The collector for answers of our polls."""
 
 
 def _looked(answer: Object, room: str, when: Span, *, is_last: bool) -> Reading:

@@ -16,7 +16,7 @@ from qos_monitor.telemetry import Telemetry
 
 def readers(settings: Settings) -> dict[str, Collector]:
     """Make what reads the answers; none of them is a door: nobody but a poll stores such a delivery."""
-    made = [source.reader() for source in SOURCES if source.is_set(settings)]
+    made = [source.reader for source in SOURCES if source.is_set(settings)]
     return {reader.provider: reader for reader in made}
 
 

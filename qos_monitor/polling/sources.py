@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import aiohttp
 
 from collectors.agora import analytics
-from collectors.agora.stats import AgoraStats
+from collectors.agora.stats import AGORA_ANSWERS
 from collectors.contract import Collector
 from collectors.livekit.presence import LiveKitPresence
-from collectors.livekit.stats import LiveKitStats
+from collectors.livekit.stats import LIVEKIT_ANSWERS
 from collectors.polls import Statistics
 from collectors.trtc import calls
-from collectors.trtc.stats import TrtcStats
+from collectors.trtc.stats import TRTC_ANSWERS
 from collectors.zoom import dashboards
-from collectors.zoom.stats import ZoomStats
+from collectors.zoom.stats import ZOOM_ANSWERS
 from qos_monitor.polling.authorizing import Authorizer, Basic, LiveKitTokens
 from qos_monitor.polling.oauth import AccountToken
 from qos_monitor.polling.tc3 import Tc3
@@ -28,7 +28,7 @@ class Source:
 
     provider: str
     is_set: Callable[[Settings], bool]
-    reader: Callable[[], Collector]
+    reader: Collector
     statistics: Callable[[Settings], Statistics | None]
     """None where the plan has no statistics."""
     url: Callable[[Settings], str]
@@ -71,7 +71,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         provider="agora",
         is_set=lambda settings: settings.agora_rest_key is not None and settings.agora_app_id is not None,
-        reader=AgoraStats,
+        reader=AGORA_ANSWERS,
         statistics=_agora_statistics,
         url=lambda settings: settings.agora_rest_url,
         authorizer=_agora_authorizer,
@@ -79,7 +79,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         provider="livekit",
         is_set=lambda settings: settings.livekit_url is not None and bool(settings.livekit_keys),
-        reader=LiveKitStats,
+        reader=LIVEKIT_ANSWERS,
         statistics=_livekit_statistics,
         url=lambda settings: settings.livekit_url or "",
         authorizer=_livekit_authorizer,
@@ -87,7 +87,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         provider="trtc",
         is_set=lambda settings: settings.trtc_api_key is not None and settings.trtc_sdk_app_id is not None,
-        reader=TrtcStats,
+        reader=TRTC_ANSWERS,
         statistics=_trtc_statistics,
         url=lambda settings: settings.trtc_api_url,
         authorizer=_trtc_authorizer,
@@ -95,7 +95,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         provider="zoom",
         is_set=lambda settings: settings.zoom_account is not None,
-        reader=ZoomStats,
+        reader=ZOOM_ANSWERS,
         statistics=_zoom_statistics,
         url=lambda settings: settings.zoom_api_url,
         authorizer=_zoom_authorizer,

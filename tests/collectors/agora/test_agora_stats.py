@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.agora.analytics import OVER_LIMIT, PAGES_MAX, PLANS, AgoraStatistics, statistics
-from collectors.agora.stats import AUDIO_FREEZE, AUDIO_LOSS, VIDEO_FREEZE, VIDEO_LOSS, AgoraStats
+from collectors.agora.stats import AGORA_ANSWERS, AUDIO_FREEZE, AUDIO_LOSS, VIDEO_FREEZE, VIDEO_LOSS
 from collectors.contract import Delivery, Reading, Unreadable
 from collectors.polls import Request, Said, Sitting
 from rules.observation import Kind
@@ -29,7 +29,7 @@ def standard() -> AgoraStatistics:
 
 def read(asked: object, answer: object) -> Reading:
     body = json.dumps(answer).encode()
-    return AgoraStats().read(Delivery("agora-stats", body, {"asked": json.dumps(asked)}, START + 2 * HOUR))
+    return AGORA_ANSWERS.read(Delivery("agora-stats", body, {"asked": json.dumps(asked)}, START + 2 * HOUR))
 
 
 def of_sessions(*rows: object) -> Reading:

@@ -11,7 +11,7 @@ from livekit.api import TokenVerifier
 from collectors.contract import Delivery, Reading, Unreadable
 from collectors.livekit import tokens
 from collectors.livekit.presence import PATH, LiveKitPresence, present
-from collectors.livekit.stats import LiveKitStats
+from collectors.livekit.stats import LIVEKIT_ANSWERS
 from collectors.polls import Later, Request, Said, Sitting
 from rules.observation import Fault, Kind
 from rules.span import HOUR, MINUTE, SECOND, parse_instant
@@ -45,7 +45,7 @@ def body(*rows: object) -> bytes:
 
 def read(answer: bytes, before: dict[str, str] | None = None, **asked: object) -> Reading:
     given = {"room": "r1", "at": START + MINUTE, "before": before or {}} | asked
-    return LiveKitStats().read(Delivery("livekit-stats", answer, {"asked": json.dumps(given)}, START + MINUTE))
+    return LIVEKIT_ANSWERS.read(Delivery("livekit-stats", answer, {"asked": json.dumps(given)}, START + MINUTE))
 
 
 def seen(reading: Reading) -> list[tuple[str, int, str | None, str | None]]:

@@ -9,7 +9,7 @@ from collectors.contract import Delivery, Reading, Unreadable
 from collectors.polls import Request, Said, Sitting
 from collectors.trtc.calls import ERRORS, PLANS, SPANS, TrtcStatistics, action_of, statistics
 from collectors.trtc.causes import CAUSES, FAILURES, LEAVES
-from collectors.trtc.stats import TrtcStats
+from collectors.trtc.stats import TRTC_ANSWERS
 from rules.observation import Fault, Kind
 from rules.span import DAY, HOUR, MINUTE, SECOND, parse_instant
 
@@ -28,7 +28,7 @@ def standard() -> TrtcStatistics:
 def read(endpoint: str, answer: object, **asked: object) -> Reading:
     told = {"endpoint": endpoint, "room": "r1", "call": CALL, "span": [START, END], **asked}
     body = json.dumps({"Response": answer}).encode()
-    return TrtcStats().read(Delivery("trtc-stats", body, {"asked": json.dumps(told)}, NOW))
+    return TRTC_ANSWERS.read(Delivery("trtc-stats", body, {"asked": json.dumps(told)}, NOW))
 
 
 def kinds(reading: Reading) -> list[tuple[Kind, int]]:

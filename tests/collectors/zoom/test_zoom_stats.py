@@ -12,7 +12,7 @@ from collectors.contract import Delivery, Reading, Unreadable
 from collectors.polls import Later, Request, Said, Sitting, reconciled
 from collectors.threads import settled
 from collectors.zoom.dashboards import LOOKS, PLANS, ZoomStatistics, held, in_path, statistics
-from collectors.zoom.stats import ZoomStats
+from collectors.zoom.stats import ZOOM_ANSWERS
 from rules.observation import Fault, Kind
 from rules.span import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
 
@@ -31,7 +31,7 @@ def business() -> ZoomStatistics:
 def read(endpoint: str, answer: object, **asked: object) -> Reading:
     told = {"endpoint": endpoint, "room": "r1", "uuid": UUID, "span": [START, END], **asked}
     body = json.dumps(answer).encode()
-    return ZoomStats().read(Delivery("zoom-stats", body, {"asked": json.dumps(told)}, END + HOUR))
+    return ZOOM_ANSWERS.read(Delivery("zoom-stats", body, {"asked": json.dumps(told)}, END + HOUR))
 
 
 def of_people(*rows: object, **more: object) -> Reading:

@@ -16,7 +16,7 @@ from livekit_server import SECRET, FakeLiveKit, Guest
 from running import running
 from service_parts import SetClock
 
-from collectors.agora.stats import AUDIO_FREEZE, AgoraStats
+from collectors.agora.stats import AGORA_ANSWERS, AUDIO_FREEZE
 from qos_monitor import checking, clock, settings
 from qos_monitor.errors import SettingsError
 from qos_monitor.polling import jobs
@@ -121,7 +121,7 @@ def test_with_a_key_the_answers_can_be_read() -> None:
 
     assert loaded.agora_rest_key == KEY
     assert loaded.agora_plan == "premium"
-    assert [type(reader) for reader in jobs.readers(loaded).values()] == [AgoraStats]
+    assert list(jobs.readers(loaded).values()) == [AGORA_ANSWERS]
 
 
 @pytest.mark.parametrize(

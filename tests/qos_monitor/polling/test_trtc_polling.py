@@ -15,7 +15,7 @@ from trtc_calls import APP_ID, KEY, FakeTrtc, events, experience, room, series, 
 
 from collectors.polls import Said
 from collectors.trtc.calls import PLANS, statistics
-from collectors.trtc.stats import TrtcStats
+from collectors.trtc.stats import TRTC_ANSWERS
 from qos_monitor import roster
 from qos_monitor.polling.poller import BACKOFF_FIRST, NOT_READY_AGAIN, REFUSED_AGAIN
 from qos_monitor.polling.tc3 import Tc3
@@ -52,7 +52,7 @@ async def trtc(engine: AsyncEngine) -> AsyncIterator[Trtc]:
 def made(engine: AsyncEngine, fake: FakeTrtc, http: aiohttp.ClientSession, url: str) -> Trtc:
     asked = statistics(APP_ID, "standard")
     assert asked is not None
-    readers = {"trtc-stats": TrtcStats()}
+    readers = {"trtc-stats": TRTC_ANSWERS}
     trtc = Trtc(engine, fake.clock, http, url, asked, readers, lambda: Tc3(*KEY, "ap-guangzhou"))
     trtc.fake = fake
     return trtc

@@ -16,7 +16,7 @@ from zoom_account import ACCOUNT, NUMBER, FakeZoom, Holding, minute, person
 
 from collectors.polls import Said
 from collectors.zoom.dashboards import AGAIN, LOOKS, statistics
-from collectors.zoom.stats import ZoomStats
+from collectors.zoom.stats import ZOOM_ANSWERS
 from qos_monitor import roster
 from qos_monitor.polling.oauth import AccountToken
 from qos_monitor.polling.poller import BACKOFF_FIRST, REFUSED_AGAIN
@@ -63,7 +63,7 @@ def made(engine: AsyncEngine, fake: FakeZoom, http: aiohttp.ClientSession, url: 
         http,
         f"{root}/v2",
         asked,
-        {"zoom-stats": ZoomStats()},
+        {"zoom-stats": ZOOM_ANSWERS},
         lambda: AccountToken(http, f"{root}/oauth/token", ACCOUNT),
     )
     zoom.fake = fake
