@@ -9,12 +9,14 @@ from qos_monitor.importing.calendar_options import CalendarOptions, rendered
 from qos_monitor.importing.calendar_text import Block, Cutter
 from qos_monitor.importing.draft import Draft
 from qos_monitor.importing.groups import day_of
-from qos_monitor.importing.series import Event, Instance, Series, is_all_day
+from qos_monitor.importing.series import Event, Instance, Series, is_all_day, settle_until
 from qos_monitor.importing.table import decoded
 from rules.span import Instant, Span, format_instant
 
 _COMMA = re.compile(r"(?<!\\),")
 _ESCAPED = re.compile(r"\\(.)")
+_WITHIN_LETTER = re.compile(rb"(\r?\n[ \t])([\x80-\xbf]+)")
+"""A fold between the bytes of one letter, which RFC 5545, 3.1 allows: it is put after the letter."""
 _NO_LEARNER = {"CHAIR", "NON-PARTICIPANT"}
 _NO_PERSON = {"ROOM", "RESOURCE", "GROUP"}
 
@@ -25,7 +27,7 @@ def read(name: str, body: bytes, options: CalendarOptions) -> Draft:
     All-day events, and those of another category, are skipped and told; whatever is wrong is noted with its line.
     """
     draft = Draft(knows_cancellations=False)
-    text = decoded(name, body, draft)
+    text = decoded(name, _WITHIN_LETTER.sub(rb"\2\1", body), draft)
     if text is None:
         return draft
     cutter = Cutter(name, draft)
@@ -51,6 +53,7 @@ class _Reader:
         self._draft = draft
 
     def read(self, blocks: list[Block], zones: Mapping[str, Block]) -> None:
+        blocks = self._latest(blocks)
         place = f"{self._name}:{blocks[0].line}"
         try:
             series = Series(blocks, zones, self._options.zone)
@@ -60,11 +63,22 @@ class _Reader:
             problems = [*series.problems(self._name)]
             self._draft.problems.extend(problems)
             if not problems:
+                for event in series.events:
+                    settle_until(event)
                 window = Span(self._options.begins_at, self._options.ends_at)
                 for instance in series.instances(window):
                     self._add(instance)
         except Exception as error:  # noqa: BLE001 - two libraries raise whatever a broken event makes them stumble over
             self._draft.note(place, f"this event cannot be read ({type(error).__name__})")
+
+    def _latest(self, blocks: list[Block]) -> list[Block]:
+        """Leave out older editions (SEQUENCE) of the same event, as exports that append carry them along."""
+        whole = [block for block in blocks if block.value("RECURRENCE-ID") is None]
+        ranked = sorted(whole, key=_edition)
+        older = [block for block in ranked[:-1] if _edition(block) < _edition(ranked[-1])]
+        for block in older:
+            self._draft.skipped.append(f"{self._name}:{block.line}: a later edition is in line {ranked[-1].line}")
+        return [block for block in blocks if block not in older]
 
     def _reason_to_skip(self, series: Series) -> str | None:
         if all(is_all_day(event) for event in series.events):
@@ -100,6 +114,9 @@ class _Reader:
         return {
             "uid": self._uid,
             "start": start,
+            "day": day_of(instance.original, instance.master["DTSTART"].dt.tzinfo or self._options.zone).strftime(
+                "%Y%m%d"
+            ),
             "instance": f"-{start}" if instance.is_recurring else "",
             "summary": str(instance.event.get("SUMMARY", "")),
             "location": str(instance.event.get("LOCATION", "")),
@@ -146,6 +163,11 @@ class _Reader:
     def _person(self, address: Any) -> str:  # noqa: ANN401 - the library's vCalAddress, which is a str in some editions
         text = re.sub("^mailto:", "", str(address).strip(), flags=re.IGNORECASE)
         return text.rpartition("@")[0] or text if self._options.is_local_part else text
+
+
+def _edition(block: Block) -> int:
+    given = block.value("SEQUENCE") or ""
+    return int(given[:9]) if given.isascii() and given.isdigit() else 0
 
 
 def _all(instance: Instance, name: str) -> list[Any]:

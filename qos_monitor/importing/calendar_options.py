@@ -9,7 +9,7 @@ from qos_monitor.importing.groups import Groups
 from rules.document import Invalid, Problem
 from rules.span import Instant
 
-NAMES: tuple[str, ...] = ("uid", "start", "instance", "summary", "location", "category")
+NAMES: tuple[str, ...] = ("uid", "start", "day", "instance", "summary", "location", "category")
 """What a template may hold in braces."""
 _HOLE = re.compile(r"\{(\w*)\}", re.ASCII)
 

@@ -1,58 +1,12 @@
 """The traps of iCalendar, each written out by hand."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
+from calendar_parts import BERLIN, WEEKLY, draft, event, file, moved, options, problems, read, starts
 
-from qos_monitor.importing import calendar
-from qos_monitor.importing.calendar_options import CalendarOptions
-from qos_monitor.importing.draft import Draft
 from qos_monitor.importing.groups import Group, Member
 from rules.document import Invalid
-from rules.span import parse_instant
-from rules.world import ScheduledClass
-
-BERLIN = ZoneInfo("Europe/Berlin")
-TEACHER_AND_LEARNERS = ("X-QOS-TEACHER:t1", "X-QOS-LEARNERS:u1,u2")
-
-
-def options(
-    begins: str = "2026-10-01", ends: str = "2026-12-31", zone: ZoneInfo | None = None, **more: object
-) -> CalendarOptions:
-    fields: dict[str, Any] = {"course": "math", "provider": "agora", "zone": zone, **more}
-    return CalendarOptions(parse_instant(f"{begins}T00:00:00Z"), parse_instant(f"{ends}T00:00:00Z"), **fields)
-
-
-def event(*lines: str, uid: str = "algebra", people: tuple[str, ...] = TEACHER_AND_LEARNERS) -> str:
-    return "\r\n".join(["BEGIN:VEVENT", f"UID:{uid}", *lines, *people, "END:VEVENT", ""])
-
-
-def file(*parts: str, head: str = "") -> bytes:
-    return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:school\r\n{head}{''.join(parts)}END:VCALENDAR\r\n".encode()
-
-
-def draft(body: bytes, told: CalendarOptions | None = None) -> Draft:
-    return calendar.read("t.ics", body, told or options())
-
-
-def read(body: bytes, told: CalendarOptions | None = None) -> Mapping[str, ScheduledClass]:
-    return {row.id: row for row in draft(body, told).roster().classes}
-
-
-def starts(body: bytes, told: CalendarOptions | None = None) -> list[str]:
-    return [row.as_json()["starts_at"][:16] for row in read(body, told).values()]  # type: ignore[index]  # the shape of this JSON
-
-
-def problems(body: bytes, told: CalendarOptions | None = None) -> list[str]:
-    with pytest.raises(Invalid) as caught:
-        read(body, told)
-    return [str(problem) for problem in caught.value.problems]
-
-
-WEEKLY = ("DTSTART;TZID=Europe/Berlin:20261019T183000", "DTEND;TZID=Europe/Berlin:20261019T193000")
 
 
 def test_a_weekly_lesson_keeps_its_wall_clock_over_the_end_of_summer_time() -> None:
@@ -103,11 +57,6 @@ def test_a_list_of_days_counts_every_one_of_them() -> None:
 def test_dates_of_their_own_belong_to_the_series() -> None:
     body = file(event(*WEEKLY, "RDATE;TZID=Europe/Berlin:20261021T100000"))
     assert list(read(body)) == ["algebra-20261019T163000Z", "algebra-20261021T080000Z"]
-
-
-def moved(*lines: str) -> bytes:
-    change = event("RECURRENCE-ID;TZID=Europe/Berlin:20261026T183000", *lines)
-    return file(event(*WEEKLY, "RRULE:FREQ=WEEKLY;COUNT=3"), change)
 
 
 def test_a_moved_lesson_is_the_class_it_was() -> None:
