@@ -17,7 +17,7 @@ help:
 	echo "make test    set everything up and run every check (what .ci/run runs)"
 	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
-	echo "make bench   how fast each collector reads, beside orjson alone; what a scrape costs"
+	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
 	echo "make fuzz    10 000 bodies gone wrong for every collector, in a minute or two"
 	echo "make lint    style, types and import direction alone"
 	echo "make format  let ruff lay the code out"
@@ -90,6 +90,7 @@ e2e: install
 bench: install
 	@PYTHONPATH=tests $(BIN)/python tests/bench/parse_speed.py $(if $(JSON),--json $(JSON))
 	PYTHONPATH=tests $(BIN)/python tests/bench/scrape_cost.py $(or $(LEARNERS),1000 100000 1000000)
+	PYTHONPATH=tests $(BIN)/python tests/bench/ingest.py $(if $(JSON),--json $(basename $(JSON))-ingest.json)
 
 fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/statuspage tests/qos_monitor/test_backend.py

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, func, select, update
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
@@ -190,22 +190,51 @@ async def _neighbours(conn: AsyncConnection, entries: Iterable[Entry]) -> list[E
             if entry.sighting.observation.kind is Kind.QUALITY:
                 measured.add(entry.thread)
     found: list[Entry] = []
-    for (source, thread), orders in places.items():
-        turns = None if (source, thread) in measured else Kind.JOINED
-        statement = _between((source, thread), turns, min(orders), max(orders))
-        found += [_entry(row) for row in await conn.execute(statement)]
+    for source, thread in await _begun(conn, places):
+        orders = places[source, thread]
+        statement = _ANY_BETWEEN if (source, thread) in measured else _JOINS_BETWEEN
+        bounds = {"source": source, "thread": thread, "first": min(orders), "last": max(orders)}
+        found += [_entry(row) for row in await conn.execute(statement, bounds)]
     return found
 
 
-def _between(thread: Key, turns: Kind | None, first: int, last: int) -> Select[Any]:
-    """Select what lies between the nearest places outside that hold one of kind ``turns``, or anything at all."""
-    order = observations.c.thread_order
-    of_thread = (observations.c.source == thread[0]) & (observations.c.thread == thread[1])
+async def _begun(conn: AsyncConnection, threads: Iterable[Key]) -> list[Key]:
+    """Find which of these threads have anything stored: most of what arrives begins one, and has no neighbours."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for source, thread in threads:
+        names[source].append(thread)
+    found: list[Key] = []
+    for source, of_source in names.items():
+        for some in chunks(of_source):
+            statement = (
+                select(observations.c.thread)
+                .where(observations.c.source == source, observations.c.thread.in_(some))
+                .distinct()
+            )
+            found += [(source, thread) for thread in (await conn.execute(statement)).scalars()]
+    return found
+
+
+def _between(turns: Kind | None) -> Select[Any]:
+    """Select what lies between the nearest places outside that hold one of kind ``turns``, or anything at all.
+
+    Its parameters are source, thread, and the first and last place touched.
+    """
+    order, first, last = (
+        observations.c.thread_order,
+        bindparam("first", type_=BigInteger),
+        bindparam("last", type_=BigInteger),
+    )
+    of_thread = (observations.c.source == bindparam("source")) & (observations.c.thread == bindparam("thread"))
     is_join = of_thread if turns is None else of_thread & (observations.c.kind == turns.value)
     low = func.coalesce(select(func.max(order)).where(is_join, order < first).scalar_subquery(), _NEVER)
     high = func.coalesce(select(func.min(order)).where(is_join, order > last).scalar_subquery(), -_NEVER)
     inside = (order > low) & (order <= high)
     return select(observations).where(of_thread, inside | (is_join & (order == low)))
+
+
+# Made once: to build one takes longer than to run it.
+_JOINS_BETWEEN, _ANY_BETWEEN = _between(Kind.JOINED), _between(None)
 
 
 def _first_places(entries: Iterable[Entry]) -> dict[Key, int]:

@@ -77,11 +77,11 @@ async def _empty(made: AsyncEngine) -> None:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
+def served(*, is_durable: bool = False) -> Iterator[Server]:
     """Run a server with its data in a folder of its own, and a migrated database in it; all ends with the context.
 
-    PostgreSQL does not run as root, so root hands it to the user that Debian's package made. It does not flush to
-    disk: what survives a power cut is not for these tests to say.
+    PostgreSQL does not run as root, so root hands it to the user that Debian's package made. Unless ``is_durable`` it
+    does not flush to disk: what survives a power cut is not for these tests to say.
     """
     binaries = _binaries()
     with TemporaryDirectory(prefix="qos-postgresql-") as folder:
@@ -93,7 +93,18 @@ def served() -> Iterator[Server]:
         subprocess.run(
             [binaries / "initdb", "--pgdata", data, *given], check=True, stdout=subprocess.DEVNULL, cwd="/", user=user
         )
-        options: list[str | Path] = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", data, "-c", "fsync=off"]
+        options: list[str | Path] = [
+            "-D",
+            data,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            data,
+            "-c",
+            f"fsync={'on' if is_durable else 'off'}",
+        ]
         with (data / "log").open("wb") as log:
             process = subprocess.Popen([binaries / "postgres", *options], stderr=log, cwd="/", user=user)
         try:
