@@ -18,7 +18,7 @@ help:
 	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
 	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
-	echo "make fuzz    10 000 bodies gone wrong for every collector, in a minute or two"
+	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
 	echo "make lint    style, types and import direction alone"
 	echo "make format  let ruff lay the code out"
 	echo "make wheel   build the wheel into dist/"
@@ -93,7 +93,9 @@ bench: install
 	PYTHONPATH=tests $(BIN)/python tests/bench/ingest.py $(if $(JSON),--json $(basename $(JSON))-ingest.json)
 
 fuzz: install
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/statuspage tests/qos_monitor/test_backend.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/test_polled_fuzz.py \
+	  tests/collectors/statuspage tests/qos_monitor/test_backend.py tests/qos_monitor/importing/test_mutated_imports.py \
+	  tests/qos_monitor/importing/test_mutated_answers.py
 
 lint: install
 	@echo "== style"

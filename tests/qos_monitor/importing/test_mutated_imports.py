@@ -1,9 +1,11 @@
 """The law of every reader: whatever bytes come, it answers with rows or with problems, and never fails otherwise."""
 
+import io
 import random
+import zipfile
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from importing_specimens import CALENDAR, CLASSES, ENROLMENTS, ONEROSTER
 
@@ -14,7 +16,6 @@ from qos_monitor.importing.oneroster_records import Mapped
 from rules.document import Invalid
 from rules.span import parse_instant
 
-EXAMPLES = 300
 WORDS = [
     b"\x00",
     b"\xff",
@@ -41,6 +42,18 @@ WORDS = [
     b"P99999999D",
     b"UNTIL=20261301",
 ]
+
+
+def packed() -> bytes:
+    """Put the delivery of OneRoster into a zip."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in ONEROSTER.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return body.getvalue()
+
+
+ZIPPED = packed()
 
 
 def mutated(body: bytes, seed: int) -> bytes:
@@ -78,21 +91,18 @@ def test_the_files_are_good_before_they_are_mutated() -> None:
     assert answered(lambda: calendar.read("t.ics", CALENDAR.replace(b"0261103T183000", b"0261103T183000Z"), OPTIONS))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(min_value=0))
 def test_a_mutated_calendar_gives_rows_or_problems(seed: int) -> None:
     body = mutated(CALENDAR, seed)
     answered(lambda: calendar.read("t.ics", body, OPTIONS))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(min_value=0))
 def test_mutated_tables_give_rows_or_problems(seed: int) -> None:
     bodies = {"classes": ("c.csv", mutated(CLASSES, seed)), "enrolments": ("e.csv", mutated(ENROLMENTS, seed + 1))}
     answered(lambda: sheets.read(bodies))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.integers(min_value=0), st.sampled_from(sorted(ONEROSTER)))
 def test_a_mutated_delivery_gives_rows_or_problems(seed: int, name: str) -> None:
     files = {other: text.encode() for other, text in ONEROSTER.items()}
@@ -100,7 +110,16 @@ def test_a_mutated_delivery_gives_rows_or_problems(seed: int, name: str) -> None
     answered(lambda: oneroster.read(files, Mapped())[0])
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(min_value=0))
+def test_a_mutated_zip_gives_rows_or_problems(seed: int) -> None:
+    body = mutated(ZIPPED, seed)
+    try:
+        files = delivery.unzipped("d.zip", body)
+    except Invalid:
+        return
+    answered(lambda: oneroster.read(files, Mapped())[0])
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_give_rows_or_problems(body: bytes) -> None:
     answered(lambda: sheets.read({"courses": ("c.csv", body)}))
