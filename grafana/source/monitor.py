@@ -1,0 +1,426 @@
+"""The monitor itself, for who runs it: does it hear everything, keep up, and get its claims across."""
+
+import sheet
+from sheet import Panel, Shape, Sheet
+
+_RATE = "$__rate_interval"
+_MINE = "and on (job, instance) qos_build_info"
+_ANY = ((None, "green"), (1, "orange"))
+_QUIET = "Nothing yet: the service has not been scraped twice in this range"
+_RUNBOOK_OF = {
+    "Processes up": "QosDown",
+    "Waiting to be read": "QosJudgingBehind",
+    "Judging lag": "QosJudgingBehind",
+    "Oldest claim in the outbox": "QosOutboxOld",
+    "Database, of its limit": "QosDatabaseNearFull",
+    "Calendar known for": "QosCalendarMissing",
+}
+
+
+def rate(metric: str, by: str, where: str = "") -> str:
+    """Per second, over all processes: each counts for itself what it did."""
+    return f"sum by ({by}) (rate({metric}{{{where}}}[{_RATE}]))"
+
+
+def told(metric: str, by: str = "") -> str:
+    """What the database says; every process tells the same, so one counts."""
+    return f"max by ({by}) ({metric})" if by else f"max({metric})"
+
+
+def _number(title: str, says: str, ask: str, unit: str, steps: tuple[tuple[float | None, str], ...]) -> Panel:
+    empty = "Not scraped: is the service up?"
+    return Panel(title, says, unit, [(ask, title)], Shape.NUMBER, 4, 4, steps, empty, (_RUNBOOK_OF[title],))
+
+
+_NOW = (
+    _number(
+        "Processes up",
+        "Processes of qos-monitor that Prometheus can scrape now.",
+        "count(qos_build_info)",
+        "none",
+        ((None, "red"), (1, "green")),
+    ),
+    _number(
+        "Waiting to be read",
+        "Deliveries stored and not yet read. A few are normal under load; a rising number is not.",
+        told("qos_deliveries_waiting"),
+        "locale",
+        ((None, "green"), (1000, "orange"), (10000, "red")),
+    ),
+    _number(
+        "Judging lag",
+        "How long the oldest window or learner has been due. Verdicts, and so refunds, are late by as much.",
+        told("qos_judging_lag_seconds"),
+        "s",
+        ((None, "green"), (300, "orange"), (900, "red")),
+    ),
+    _number(
+        "Oldest claim in the outbox",
+        "Since the oldest claim that the refund system has not answered was made; 0 where none waits.",
+        told("qos_outbox_oldest_seconds"),
+        "s",
+        ((None, "green"), (900, "orange"), (3600, "red")),
+    ),
+    _number(
+        "Database, of its limit",
+        "Size ÷ what it may take: the set limit, or what it and the free disk make together. 0 where no limit is "
+        "known (PostgreSQL without QOS_DATABASE_BYTES_MAX).",
+        f"{told('qos_database_size_bytes')} / {told('qos_database_limit_bytes')}",
+        "percentunit",
+        ((None, "green"), (0.8, "orange"), (0.9, "red")),
+    ),
+    _number(
+        "Calendar known for",
+        "Until the end of the last year whose working days are known. Deadlines beyond are provisional; next year's "
+        "calendar is published in November.",
+        f"{told('qos_calendar_published_until_timestamp_seconds')} - time()",
+        "s",
+        ((None, "red"), (0, "orange"), (3888000, "green")),
+    ),
+)
+
+_INTAKE = (
+    Panel(
+        "Deliveries, by result",
+        "Webhooks answered each second, by what became of them. Overloaded and failed are sent again by their "
+        "senders; refused and invalid are not believed.",
+        "reqps",
+        [(rate("qos_deliveries_total", "result"), "{{result}}")],
+        empty=_QUIET,
+        runbooks=("QosIntakeRefusing",),
+    ),
+    Panel(
+        "Senders not believed, by reason",
+        "Deliveries whose signature or token was not right, each second. All of one provider: a changed secret. A few: "
+        "somebody tries.",
+        "reqps",
+        [
+            (rate("qos_deliveries_refused_total", "provider, reason") + " > 0", "{{provider}} {{reason}}"),
+            (f"sum(rate(qos_deliveries_unknown_provider_total[{_RATE}])) > 0", "unknown provider"),
+        ],
+        empty="Every sender was believed: nothing was refused in this range",
+        runbooks=("QosSignatureFailures",),
+    ),
+    Panel(
+        "From delivery to answer",
+        "Verified, stored and committed. A sender gives up after some seconds and sends again.",
+        "s",
+        [
+            (f"histogram_quantile({q}, {rate('qos_intake_duration_seconds_bucket', 'le')})", name)
+            for q, name in ((0.5, "median"), (0.95, "95th percentile"), (0.99, "99th percentile"))
+        ],
+        steps=((None, "green"), (1, "red")),
+        empty="Nothing was delivered in this range",
+        runbooks=("QosIntakeRefusing",),
+    ),
+    Panel(
+        "Queue for the disk, of its limit",
+        "Deliveries accepted and waiting for the disk ÷ so many may wait. At 1 the next sender is told to come again. "
+        "The fullest process counts.",
+        "percentunit",
+        [("max(qos_intake_queue_rows / qos_intake_queue_limit_rows)", "fullest process")],
+        steps=((None, "green"), (0.8, "red")),
+        empty=_QUIET,
+        runbooks=("QosIntakeRefusing",),
+    ),
+    Panel(
+        "Unreadable deliveries and unknown events",
+        "Unreadable: believed, but not understood; they are kept, and read again after an upgrade. Unknown: kinds of "
+        "events that the collector does not know yet.",
+        "reqps",
+        [
+            (rate("qos_deliveries_read_total", "provider", 'result="unreadable"'), "{{provider}} unreadable"),
+            (rate("qos_events_unknown_total", "provider"), "{{provider}} unknown events"),
+        ],
+        empty=_QUIET,
+        runbooks=("QosUnreadableDeliveries",),
+    ),
+    Panel(
+        "Observations nobody could place",
+        "Seen in the last 7 days in a room, or of a person, that the roster does not know. They count for nobody until "
+        "the roster or a mapping tells.",
+        "locale",
+        [(told("qos_observations_unmapped", "provider, what"), "{{provider}} {{what}}")],
+        steps=_ANY,
+        empty=_QUIET,
+        runbooks=("QosObservationsUnmapped",),
+    ),
+)
+
+_POLLS = (
+    Panel(
+        "New observations, by kind",
+        "Observations stored each second, each once whoever repeats it.",
+        "ops",
+        [(rate("qos_observations_total", "kind"), "{{kind}}")],
+        empty=_QUIET,
+    ),
+    Panel(
+        "Polls, by result",
+        "Questions for statistics each second, by what the answer was.",
+        "reqps",
+        [(rate("qos_polls_total", "provider, result") + " > 0", "{{provider}} {{result}}")],
+        empty="No provider was asked: polling is not set up, or no class was near",
+        runbooks=("QosPollsLost",),
+    ),
+    Panel(
+        "Told by polls alone",
+        "Joins and leaves that statistics told and webhooks did not, of all that statistics told, over the range "
+        "shown: what webhooks lose.",
+        "percentunit",
+        [
+            (
+                (
+                    'sum by (provider) (increase(qos_polled_events_total{found="missed"}[$__range])) / '
+                    "(sum by (provider) (increase(qos_polled_events_total[$__range])) > 0)"
+                ),
+                "{{provider}}",
+            )
+        ],
+        Shape.RANKED,
+        4,
+        empty="No statistics told of joins: polling is not set up, or no class ended",
+    ),
+    Panel(
+        "Lost for ever",
+        "Classes whose statistics were asked for too late, over the range shown.",
+        "locale",
+        [("sum by (provider) (increase(qos_polls_lost_total[$__range]))", "{{provider}}")],
+        Shape.RANKED,
+        4,
+        steps=_ANY,
+        empty="No provider is asked for statistics",
+        runbooks=("QosPollsLost",),
+        decimals=0,
+    ),
+)
+
+_WORK = (
+    Panel(
+        "From being due to verdict",
+        "From when a verdict could be given to the verdict. Hours are normal only after evidence that came late.",
+        "s",
+        [
+            (
+                (f"histogram_quantile({q}, sum by (le) (max by (le) (rate(qos_verdict_lag_seconds_bucket[{_RATE}]))))"),
+                name,
+            )
+            for q, name in ((0.5, "median"), (0.95, "95th percentile"))
+        ],
+        steps=((None, "green"), (900, "red")),
+        empty="No verdict was given in this range: no class ended",
+        runbooks=("QosJudgingBehind",),
+    ),
+    Panel(
+        "Behind",
+        "How long the oldest window or learner has been due, and how old what the database told is.",
+        "s",
+        [(told("qos_judging_lag_seconds"), "judging"), (told("qos_reading_age_seconds"), "reading of the database")],
+        steps=((None, "green"), (900, "red")),
+        empty=_QUIET,
+        runbooks=("QosJudgingBehind",),
+    ),
+    Panel(
+        "Deliveries waiting to be read",
+        "Stored and not yet read.",
+        "locale",
+        [(told("qos_deliveries_waiting"), "waiting")],
+        empty=_QUIET,
+        runbooks=("QosJudgingBehind",),
+    ),
+    Panel(
+        "Runs of jobs",
+        "Runs of each background job each second, over all processes. Prometheus keeps our label `job` as "
+        "`exported_job`.",
+        "ops",
+        [(rate("qos_job_runs_total", "exported_job", 'result="ok"'), "{{exported_job}}")],
+        empty=_QUIET,
+        runbooks=("QosJobFailing",),
+    ),
+    Panel(
+        "Failed runs of jobs",
+        "Runs that ended in an error, each second. A job runs again at its next time; one failure is no harm.",
+        "ops",
+        [(rate("qos_job_runs_total", "exported_job", 'result="failed"'), "{{exported_job}}")],
+        empty=_QUIET,
+        runbooks=("QosJobFailing",),
+    ),
+    Panel(
+        "Time of jobs",
+        "Seconds of each second that jobs ran, over all processes. Near 1 for each process: it does not keep up.",
+        "percentunit",
+        [(rate("qos_job_seconds_total", "exported_job"), "{{exported_job}}")],
+        empty=_QUIET,
+        runbooks=("QosJudgingBehind",),
+    ),
+)
+
+_CLAIMS = (
+    Panel(
+        "Claims in the outbox",
+        "Ready, and not yet answered by the refund system.",
+        "locale",
+        [(told("qos_outbox_claims"), "claims")],
+        empty=_QUIET,
+        runbooks=("QosOutboxOld",),
+        console="claims",
+    ),
+    Panel(
+        "Age of the outbox",
+        "Since its oldest claim was made; 0 where none waits.",
+        "s",
+        [(told("qos_outbox_oldest_seconds"), "oldest claim")],
+        steps=((None, "green"), (3600, "red")),
+        empty=_QUIET,
+        runbooks=("QosOutboxOld",),
+        console="claims",
+    ),
+    Panel(
+        "Answers of the refund system",
+        "Answers to claims each second. Unavailable is tried again; refused and given up want a person.",
+        "ops",
+        [(rate("qos_claims_sent_total", "result"), "{{result}}")],
+        empty=_QUIET,
+        runbooks=("QosClaimsRejected", "QosClaimsParked", "QosOutboxOld"),
+        console="claims",
+    ),
+    Panel(
+        "Breaker",
+        "Open: one claim more would wait for a person's release, for many came at once.",
+        "none",
+        [(told("qos_breaker_open"), "1 is open")],
+        steps=_ANY,
+        empty=_QUIET,
+        runbooks=("QosBreakerOpen",),
+        console="cases",
+    ),
+    Panel(
+        "False refunds, simulated school",
+        "Of the claims of the simulated school, those that its plan does not owe. Must be 0: money given away.",
+        "percentunit",
+        [
+            (
+                (
+                    'max(qos_simulation_claims{result="false"}) / '
+                    '(sum(max by (result) (qos_simulation_claims{result=~"right|false"})) > 0)'
+                ),
+                "false ÷ claimed",
+            )
+        ],
+        Shape.NUMBER,
+        steps=((None, "green"), (0.000001, "red")),
+        empty="Only where `qos-monitor demo` is a target of Prometheus, and a claim was made",
+        decimals=2,
+    ),
+    Panel(
+        "Missed refunds, simulated school",
+        "Of the claims that the simulated school's plan owes, those that never came; told once the play is over. Must "
+        "be 0: learners who were not paid.",
+        "percentunit",
+        [
+            (
+                (
+                    'max(qos_simulation_claims{result="missed"}) / (max(qos_simulation_claims{result="owed"}) > 0) '
+                    "and on () (max(qos_simulation_over) == 1)"
+                ),
+                "missed ÷ owed",
+            )
+        ],
+        Shape.NUMBER,
+        steps=((None, "green"), (0.000001, "red")),
+        empty="Only where `qos-monitor demo` is a target of Prometheus, and its play is over",
+        decimals=2,
+    ),
+)
+
+_MACHINE = (
+    Panel(
+        "Database and its limit",
+        "What the database takes, and what it may take. No limit is drawn where none is known.",
+        "bytes",
+        [
+            (told("qos_database_size_bytes"), "size"),
+            (f"{told('qos_database_limit_bytes')} < Inf", "limit"),
+            (f"{told('qos_database_limit_bytes')} - {told('qos_database_size_bytes')} < Inf", "free"),
+        ],
+        empty=_QUIET,
+        runbooks=("QosDatabaseNearFull",),
+    ),
+    Panel(
+        "Reading of the database",
+        "How long the last reading of what is told from the database took.",
+        "s",
+        [(told("qos_reading_duration_seconds"), "last reading")],
+        empty=_QUIET,
+    ),
+    Panel(
+        "CPU",
+        "Processor time of each process: 1 is one core.",
+        "none",
+        [(f"sum by (instance) (rate(process_cpu_seconds_total[{_RATE}]) {_MINE})", "{{instance}}")],
+        empty=_QUIET,
+        decimals=2,
+    ),
+    Panel(
+        "Memory",
+        "Resident memory of each process.",
+        "bytes",
+        [(f"sum by (instance) (process_resident_memory_bytes {_MINE})", "{{instance}}")],
+        empty="Not told on this system: Linux only",
+    ),
+    Panel(
+        "Garbage collections",
+        "Collections of Python each second, by generation; the oldest generation holds the process up.",
+        "ops",
+        [(f"sum by (generation) (rate(python_gc_collections_total[{_RATE}]) {_MINE})", "generation {{generation}}")],
+        empty=_QUIET,
+    ),
+    Panel(
+        "Counted under other",
+        "Samples over the range shown whose label had no room for one more value. Above 0: too many nodes, releases "
+        "or networks to name each.",
+        "locale",
+        [("max by (label) (increase(qos_labels_folded_total[$__range]))", "{{label}}")],
+        Shape.RANKED,
+        steps=_ANY,
+        empty="Every value had room: nothing was folded",
+        decimals=0,
+    ),
+    Panel(
+        "Versions",
+        "Processes by version of the program and of its rules. Two versions at once: an upgrade is half done.",
+        "none",
+        [("count by (version, rule_version) (qos_build_info)", "Processes")],
+        Shape.TABLE,
+        12,
+        empty="Not scraped: is the service up?",
+        runbooks=("QosDown",),
+    ),
+    Panel(
+        "Looks at status pages",
+        "Looks at providers' status pages each second, by what came of them.",
+        "reqps",
+        [(rate("qos_status_page_looks_total", "provider, result") + " > 0", "{{provider}} {{result}}")],
+        width=12,
+        empty="No status page is set up",
+    ),
+)
+
+SHEET = Sheet(
+    uid="qos-monitor",
+    title="The monitor itself",
+    says="Whether qos-monitor hears everything, keeps up, and gets its claims to the refund system.",
+    since="now-6h",
+    rows=(
+        ("Now", _NOW),
+        ("Intake", _INTAKE),
+        ("Observations and polls", _POLLS),
+        ("Reading and judging", _WORK),
+        ("Claims", _CLAIMS),
+        ("Database and processes", _MACHINE),
+    ),
+    refresh="30s",
+)
+
+if __name__ == "__main__":
+    sheet.write(SHEET)
