@@ -64,7 +64,7 @@ class _Reader:
             self._draft.problems.extend(problems)
             if not problems:
                 for event in series.events:
-                    settle_until(event)
+                    settle_until(event, self._options.zone)
                 window = Span(self._options.begins_at, self._options.ends_at)
                 for instance in series.instances(window):
                     self._add(instance)

@@ -188,10 +188,11 @@ class Series:
         return (placed.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
-def settle_until(event: Event) -> None:
+def settle_until(event: Event, floating: tzinfo | None = None) -> None:
     """Say in UTC until when a rule holds, where that is written as a day or as a time without a zone.
 
     RFC 5545, 3.3.10 wants UTC; calendars that write the local time mean the event's own zone, and a day as a whole.
+    Where the event itself floats, the end does too: one in UTC is put on the clock of the zone of floating times.
     """
     zone = getattr(getattr(event.get("DTSTART"), "dt", None), "tzinfo", None)
     for rule in _listed(event.get("RRULE")):
@@ -199,6 +200,8 @@ def settle_until(event: Event) -> None:
             last = until if isinstance(until, datetime) else datetime.combine(until, time(23, 59, 59))
             if last.tzinfo is None and zone is not None:
                 last = last.replace(tzinfo=zone).astimezone(UTC)
+            elif last.tzinfo is not None and zone is None and floating is not None:
+                last = last.astimezone(floating).replace(tzinfo=None)
             rule["UNTIL"] = [last]
 
 

@@ -1,7 +1,7 @@
 """More traps of iCalendar: lists of dates, ranges, ends of rules, zones with foreign names, editions, bytes."""
 
 import pytest
-from calendar_parts import WEEKLY, draft, event, file, moved, options, problems, read, starts
+from calendar_parts import BERLIN, WEEKLY, draft, event, file, moved, options, problems, read, starts
 
 FOUR = (*WEEKLY, "RRULE:FREQ=WEEKLY;COUNT=4")
 HOUR = ("DTSTART:20261019T163000Z", "DURATION:PT1H")
@@ -88,6 +88,21 @@ def test_a_moved_lesson_may_be_named_in_another_zone_or_by_its_day(named: str) -
 )
 def test_a_rule_holds_until_its_end_in_utc_or_as_the_zone_of_the_lesson_has_it(until: str, lessons: int) -> None:
     assert len(starts(file(event(*WEEKLY, f"RRULE:FREQ=WEEKLY;UNTIL={until}")))) == lessons
+
+
+@pytest.mark.parametrize(
+    ("until", "lessons"),
+    [("20261102T173000Z", 3), ("20261102T172959Z", 2), ("20261102T183000", 3), ("20261102T182959", 2), ("20261102", 3)],
+)
+def test_a_rule_of_floating_times_holds_until_its_end_in_the_zone_given(until: str, lessons: int) -> None:
+    floating = ("DTSTART:20261019T183000", "DURATION:PT1H", f"RRULE:FREQ=WEEKLY;UNTIL={until}")
+    assert len(starts(file(event(*floating)), options(zone=BERLIN))) == lessons
+
+
+def test_a_floating_lesson_is_taken_out_and_moved_by_floating_times() -> None:
+    series = event("DTSTART:20261019T183000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3", "EXDATE:20261026T183000")
+    change = event("RECURRENCE-ID:20261102T183000", "DTSTART:20261103T090000", "DURATION:PT1H")
+    assert starts(file(series, change), options(zone=BERLIN)) == ["2026-10-19T16:30", "2026-11-03T08:00"]
 
 
 def test_the_last_working_day_of_a_month_is_found() -> None:
