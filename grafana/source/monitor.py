@@ -1,12 +1,10 @@
 """The monitor itself, for who runs it: does it hear everything, keep up, and get its claims across."""
 
 import sheet
+from machine import ANY, MACHINE, QUIET
+from queries import RATE, rate, told
 from sheet import Panel, Shape, Sheet
 
-_RATE = "$__rate_interval"
-_MINE = "and on (job, instance) qos_build_info"
-_ANY = ((None, "green"), (1, "orange"))
-_QUIET = "Nothing yet: the service has not been scraped twice in this range"
 _RUNBOOK_OF = {
     "Processes up": "QosDown",
     "Waiting to be read": "QosJudgingBehind",
@@ -15,16 +13,6 @@ _RUNBOOK_OF = {
     "Database, of its limit": "QosDatabaseNearFull",
     "Calendar known for": "QosCalendarMissing",
 }
-
-
-def rate(metric: str, by: str, where: str = "") -> str:
-    """Per second, over all processes: each counts for itself what it did."""
-    return f"sum by ({by}) (rate({metric}{{{where}}}[{_RATE}]))"
-
-
-def told(metric: str, by: str = "") -> str:
-    """What the database says; every process tells the same, so one counts."""
-    return f"max by ({by}) ({metric})" if by else f"max({metric})"
 
 
 def _number(title: str, says: str, ask: str, unit: str, steps: tuple[tuple[float | None, str], ...]) -> Panel:
@@ -86,7 +74,7 @@ _INTAKE = (
         "senders; refused and invalid are not believed.",
         "reqps",
         [(rate("qos_deliveries_total", "result"), "{{result}}")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosIntakeRefusing",),
     ),
     Panel(
@@ -96,7 +84,7 @@ _INTAKE = (
         "reqps",
         [
             (rate("qos_deliveries_refused_total", "provider, reason") + " > 0", "{{provider}} {{reason}}"),
-            (f"sum(rate(qos_deliveries_unknown_provider_total[{_RATE}])) > 0", "unknown provider"),
+            (f"sum(rate(qos_deliveries_unknown_provider_total[{RATE}])) > 0", "unknown provider"),
         ],
         empty="Every sender was believed: nothing was refused in this range",
         runbooks=("QosSignatureFailures",),
@@ -120,7 +108,7 @@ _INTAKE = (
         "percentunit",
         [("max(qos_intake_queue_rows / qos_intake_queue_limit_rows)", "fullest process")],
         steps=((None, "green"), (0.8, "red")),
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosIntakeRefusing",),
     ),
     Panel(
@@ -132,7 +120,7 @@ _INTAKE = (
             (rate("qos_deliveries_read_total", "provider", 'result="unreadable"'), "{{provider}} unreadable"),
             (rate("qos_events_unknown_total", "provider"), "{{provider}} unknown events"),
         ],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosUnreadableDeliveries",),
     ),
     Panel(
@@ -141,8 +129,8 @@ _INTAKE = (
         "the roster or a mapping tells.",
         "locale",
         [(told("qos_observations_unmapped", "provider, what"), "{{provider}} {{what}}")],
-        steps=_ANY,
-        empty=_QUIET,
+        steps=ANY,
+        empty=QUIET,
         runbooks=("QosObservationsUnmapped",),
     ),
 )
@@ -153,7 +141,7 @@ _POLLS = (
         "Observations stored each second, each once whoever repeats it.",
         "ops",
         [(rate("qos_observations_total", "kind"), "{{kind}}")],
-        empty=_QUIET,
+        empty=QUIET,
     ),
     Panel(
         "Polls, by result",
@@ -188,7 +176,7 @@ _POLLS = (
         [("sum by (provider) (increase(qos_polls_lost_total[$__range]))", "{{provider}}")],
         Shape.RANKED,
         4,
-        steps=_ANY,
+        steps=ANY,
         empty="No provider is asked for statistics",
         runbooks=("QosPollsLost",),
         decimals=0,
@@ -202,7 +190,7 @@ _WORK = (
         "s",
         [
             (
-                (f"histogram_quantile({q}, sum by (le) (max by (le) (rate(qos_verdict_lag_seconds_bucket[{_RATE}]))))"),
+                (f"histogram_quantile({q}, sum by (le) (max by (le) (rate(qos_verdict_lag_seconds_bucket[{RATE}]))))"),
                 name,
             )
             for q, name in ((0.5, "median"), (0.95, "95th percentile"))
@@ -217,7 +205,7 @@ _WORK = (
         "s",
         [(told("qos_judging_lag_seconds"), "judging"), (told("qos_reading_age_seconds"), "reading of the database")],
         steps=((None, "green"), (900, "red")),
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosJudgingBehind",),
     ),
     Panel(
@@ -225,7 +213,7 @@ _WORK = (
         "Stored and not yet read.",
         "locale",
         [(told("qos_deliveries_waiting"), "waiting")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosJudgingBehind",),
     ),
     Panel(
@@ -234,7 +222,7 @@ _WORK = (
         "`exported_job`.",
         "ops",
         [(rate("qos_job_runs_total", "exported_job", 'result="ok"'), "{{exported_job}}")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosJobFailing",),
     ),
     Panel(
@@ -242,7 +230,7 @@ _WORK = (
         "Runs that ended in an error, each second. A job runs again at its next time; one failure is no harm.",
         "ops",
         [(rate("qos_job_runs_total", "exported_job", 'result="failed"'), "{{exported_job}}")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosJobFailing",),
     ),
     Panel(
@@ -250,7 +238,7 @@ _WORK = (
         "Seconds of each second that jobs ran, over all processes. Near 1 for each process: it does not keep up.",
         "percentunit",
         [(rate("qos_job_seconds_total", "exported_job"), "{{exported_job}}")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosJudgingBehind",),
     ),
 )
@@ -261,7 +249,7 @@ _CLAIMS = (
         "Ready, and not yet answered by the refund system.",
         "locale",
         [(told("qos_outbox_claims"), "claims")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosOutboxOld",),
         console="claims",
     ),
@@ -271,7 +259,7 @@ _CLAIMS = (
         "s",
         [(told("qos_outbox_oldest_seconds"), "oldest claim")],
         steps=((None, "green"), (3600, "red")),
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosOutboxOld",),
         console="claims",
     ),
@@ -280,7 +268,7 @@ _CLAIMS = (
         "Answers to claims each second. Unavailable is tried again; refused and given up want a person.",
         "ops",
         [(rate("qos_claims_sent_total", "result"), "{{result}}")],
-        empty=_QUIET,
+        empty=QUIET,
         runbooks=("QosClaimsRejected", "QosClaimsParked", "QosOutboxOld"),
         console="claims",
     ),
@@ -289,8 +277,8 @@ _CLAIMS = (
         "Open: one claim more would wait for a person's release, for many came at once.",
         "none",
         [(told("qos_breaker_open"), "1 is open")],
-        steps=_ANY,
-        empty=_QUIET,
+        steps=ANY,
+        empty=QUIET,
         runbooks=("QosBreakerOpen",),
         console="cases",
     ),
@@ -333,79 +321,6 @@ _CLAIMS = (
     ),
 )
 
-_MACHINE = (
-    Panel(
-        "Database and its limit",
-        "What the database takes, and what it may take. No limit is drawn where none is known.",
-        "bytes",
-        [
-            (told("qos_database_size_bytes"), "size"),
-            (f"{told('qos_database_limit_bytes')} < Inf", "limit"),
-            (f"{told('qos_database_limit_bytes')} - {told('qos_database_size_bytes')} < Inf", "free"),
-        ],
-        empty=_QUIET,
-        runbooks=("QosDatabaseNearFull",),
-    ),
-    Panel(
-        "Reading of the database",
-        "How long the last reading of what is told from the database took.",
-        "s",
-        [(told("qos_reading_duration_seconds"), "last reading")],
-        empty=_QUIET,
-    ),
-    Panel(
-        "CPU",
-        "Processor time of each process: 1 is one core.",
-        "none",
-        [(f"sum by (instance) (rate(process_cpu_seconds_total[{_RATE}]) {_MINE})", "{{instance}}")],
-        empty=_QUIET,
-        decimals=2,
-    ),
-    Panel(
-        "Memory",
-        "Resident memory of each process.",
-        "bytes",
-        [(f"sum by (instance) (process_resident_memory_bytes {_MINE})", "{{instance}}")],
-        empty="Not told on this system: Linux only",
-    ),
-    Panel(
-        "Garbage collections",
-        "Collections of Python each second, by generation; the oldest generation holds the process up.",
-        "ops",
-        [(f"sum by (generation) (rate(python_gc_collections_total[{_RATE}]) {_MINE})", "generation {{generation}}")],
-        empty=_QUIET,
-    ),
-    Panel(
-        "Counted under other",
-        "Samples over the range shown whose label had no room for one more value. Above 0: too many nodes, releases "
-        "or networks to name each.",
-        "locale",
-        [("max by (label) (increase(qos_labels_folded_total[$__range]))", "{{label}}")],
-        Shape.RANKED,
-        steps=_ANY,
-        empty="Every value had room: nothing was folded",
-        decimals=0,
-    ),
-    Panel(
-        "Versions",
-        "Processes by version of the program and of its rules. Two versions at once: an upgrade is half done.",
-        "none",
-        [("count by (version, rule_version) (qos_build_info)", "Processes")],
-        Shape.TABLE,
-        12,
-        empty="Not scraped: is the service up?",
-        runbooks=("QosDown",),
-    ),
-    Panel(
-        "Looks at status pages",
-        "Looks at providers' status pages each second, by what came of them.",
-        "reqps",
-        [(rate("qos_status_page_looks_total", "provider, result") + " > 0", "{{provider}} {{result}}")],
-        width=12,
-        empty="No status page is set up",
-    ),
-)
-
 SHEET = Sheet(
     uid="qos-monitor",
     title="The monitor itself",
@@ -417,7 +332,7 @@ SHEET = Sheet(
         ("Observations and polls", _POLLS),
         ("Reading and judging", _WORK),
         ("Claims", _CLAIMS),
-        ("Database and processes", _MACHINE),
+        ("Database and processes", MACHINE),
     ),
     refresh="30s",
 )

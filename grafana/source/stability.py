@@ -1,91 +1,29 @@
 """Platform stability, for the product manager: how much of what was promised was delivered, and what the rest cost."""
 
 import sheet
+from queries import (
+    ENOUGH,
+    FAILED,
+    OF,
+    RANGE,
+    RISK,
+    SPREAD,
+    budget,
+    corrected,
+    delivered,
+    frozen_users,
+    group,
+    grown,
+    joined,
+    ratio,
+    share,
+)
 from sheet import Panel, Shape, Sheet
 
-RANGE = "$__range"
-_OF = 'provider=~"$provider"'
 _SLO = ((None, "red"), (0.99, "orange"), (0.995, "green"))
 _BUDGET = ((None, "red"), (0.0, "orange"), (0.25, "green"))
 _LATE = "Counted when verdicts become firm, about six hours after a class."
 _YET = "No verdict has become firm in this time (it takes about six hours after a class)"
-
-
-def grown(metric: str, labels: str, by: str, over: str, where: str = _OF) -> str:
-    """How much a counter of the database grew, summed by some labels; every process tells the same, so one counts."""
-    each = f"max by ({labels}) (increase({metric}{{{where}}}[{over}]))"
-    return f"sum by ({by}) ({each})" if by else f"sum({each})"
-
-
-def delivered(by: str, over: str) -> str:
-    """Learner-time delivered ÷ owed, all of it or by a label."""
-    labels = "provider, node"
-    return (
-        f"{grown('qos_delivered_learner_seconds_total', labels, by, over)} / "
-        f"({grown('qos_owed_learner_seconds_total', labels, by, over)} > 0)"
-    )
-
-
-def budget(over: str) -> str:
-    """Share of the error budget that is left; below 0 where more was lost than the objective allows."""
-    return f"1 - (1 - {delivered('', over)}) / (1 - $objective)"
-
-
-def _corrected(over: str) -> str:
-    """The same share with what superseded verdicts added or took away later."""
-
-    def sum_of(of: str) -> str:
-        moved = "qos_corrected_learner_seconds_total"
-        up, down = (
-            grown(moved, "provider", "", over, f'{_OF}, of="{of}", direction="{way}"') for way in ("up", "down")
-        )
-        return f"({grown(f'qos_{of}_learner_seconds_total', 'provider, node', '', over)} + {up} - {down})"
-
-    return f"{sum_of('delivered')} / ({sum_of('owed')} > 0)"
-
-
-def joined(by: str, over: str) -> str:
-    """Goes at a class that were inside within 5 s, of all goes."""
-    inside = grown("qos_join_duration_seconds_bucket", "provider", by, over, f'{_OF}, le="5.0"')
-    return f"{inside} / ({grown('qos_joins_total', 'provider, result', by, over)} > 0)"
-
-
-def frozen_users(by: str, over: str) -> str:
-    """User denominator: learner-classes frozen for more than the chosen share, of all learner-classes measured."""
-    labels = "provider, medium"
-    within = grown("qos_freeze_ratio_bucket", labels, by, over, f'{_OF}, le="$freeze"')
-    return f"1 - {within} / ({grown('qos_freeze_ratio_count', labels, by, over)} > 0)"
-
-
-def ratio(part: str, whole: str, labels: str, by: str, over: str) -> str:
-    """Growth of one counter ÷ growth of another; what never happened has no counter yet, and is 0."""
-    return _share(grown(part, labels, by, over), grown(whole, labels, by, over))
-
-
-def _share(part: str, whole: str) -> str:
-    return f"({part} or {whole} * 0) / ({whole} > 0)"
-
-
-def _group(name: str, over: str = RANGE) -> tuple[str, str]:
-    """Delivered ÷ owed, and hours owed, by release or network: these have no provider."""
-    got, owed = (
-        grown(f"qos_{name}_{which}_learner_seconds_total", name, name, over, "") for which in ("delivered", "owed")
-    )
-    return f"{got} / ({owed} > 0)", f"({owed} > 0) / 3600"
-
-
-def _release(outcome: str) -> str:
-    where = f'release!="none"{outcome}'
-    return grown("qos_release_learner_classes_total", "release, outcome", "release", RANGE, where)
-
-
-ALL = _release("")
-FAILED = _release(', outcome="failed"')
-_ENOUGH = f"({ALL} >= $minimum)"
-_REST_FAILED = f"(scalar(sum({FAILED})) - {FAILED})"
-_REST_ALL = f"(scalar(sum({ALL})) - {ALL} >= $minimum)"
-RISK = f"({FAILED} / {_ENOUGH}) / ({_REST_FAILED} / {_REST_ALL} > 0)"
-_SPREAD = f"sqrt(1 / ({FAILED} > 0) - 1 / {_ENOUGH} + 1 / ({_REST_FAILED} > 0) - 1 / {_REST_ALL})"
 
 
 def _number(title: str, says: str, ask: str, steps: tuple[tuple[float | None, str], ...], empty: str = _YET) -> Panel:
@@ -108,9 +46,7 @@ _PROMISE = (
         budget("28d"),
         _BUDGET,
     ),
-    _number(
-        "Delivered, 90 days", f"Learner-minutes delivered ÷ owed over 90 days. {_LATE}", delivered("", "90d"), _SLO
-    ),
+    _number("Delivered, 90 days", f"The same over 90 days. {_LATE}", delivered("", "90d"), _SLO),
     _number(
         "Budget left, 90 days",
         "The same for 90 days; wants a Prometheus that keeps as many.",
@@ -121,7 +57,7 @@ _PROMISE = (
         "Delivered, with corrections",
         "28 days, with what late evidence changed in verdicts that had been firm. Far from the first number: look at "
         "the corrections below.",
-        _corrected("28d"),
+        corrected("28d"),
         _SLO,
     ),
     _number(
@@ -197,10 +133,10 @@ _WHERE = (
         "By client release",
         "Over the range shown, all providers. `none` is learners whose client told no release, often because they "
         "never got in.",
-        _group("release"),
+        group("release"),
     ),
     _breakdown(
-        "By access network", "Over the range shown, all providers, by the learner's access network.", _group("network")
+        "By access network", "Over the range shown, all providers, by the learner's access network.", group("network")
     ),
 )
 
@@ -254,7 +190,7 @@ _DOOR = (
 
 _AV = "provider, node"
 _FROZEN, _WATCHED = (
-    grown(f"qos_{which}_seconds_total", _AV, _AV, RANGE, f'{_OF}, medium="video"') for which in ("frozen", "watched")
+    grown(f"qos_{which}_seconds_total", _AV, _AV, RANGE, f'{OF}, medium="video"') for which in ("frozen", "watched")
 )
 _MEDIA = (
     Panel(
@@ -316,7 +252,7 @@ _MEDIA = (
         "none",
         [
             (
-                grown("qos_freeze_ratio_bucket", "provider, medium, le", "le", RANGE, f'{_OF}, medium="video"'),
+                grown("qos_freeze_ratio_bucket", "provider, medium, le", "le", RANGE, f'{OF}, medium="video"'),
                 "{{le}}",
             )
         ],
@@ -331,7 +267,7 @@ _MEDIA = (
         "percentunit",
         [
             (
-                f"topk(10, {_share(_FROZEN, _WATCHED)})",
+                f"topk(10, {share(_FROZEN, _WATCHED)})",
                 "{{provider}} {{node}}",
             )
         ],
@@ -350,10 +286,10 @@ _RELEASES = (
         "none",
         [
             (RISK, "Relative risk"),
-            (f"exp(ln({RISK}) - 1.96 * {_SPREAD})", "Low"),
-            (f"exp(ln({RISK}) + 1.96 * {_SPREAD})", "High"),
-            (f"{FAILED} / {_ENOUGH}", "Failed share"),
-            (_ENOUGH, "Learner-classes"),
+            (f"exp(ln({RISK}) - 1.96 * {SPREAD})", "Low"),
+            (f"exp(ln({RISK}) + 1.96 * {SPREAD})", "High"),
+            (f"{FAILED} / {ENOUGH}", "Failed share"),
+            (ENOUGH, "Learner-classes"),
         ],
         Shape.TABLE,
         24,

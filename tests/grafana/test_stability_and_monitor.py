@@ -1,0 +1,78 @@
+"""The dashboards of stability and of the monitor are what their source says, and ask only for what there is."""
+
+import importlib
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "grafana" / "source"
+DASHBOARDS = ROOT / "grafana" / "dashboards"
+MINE = ("stability", "monitor")
+
+
+@pytest.fixture(autouse=True)
+def _source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SOURCE))
+
+
+def queries(uid: str) -> list[str]:
+    """Every query of a dashboard, with times and choices in place of its variables."""
+    text = (DASHBOARDS / f"{uid}.json").read_text(encoding="utf-8")
+    panels = json.loads(text)["panels"]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    return [re.sub(r"\$(__range|__rate_interval)", "5m", expr).replace("$", "") for expr in found]
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_writing_a_dashboard_again_gives_the_same_bytes(name: str) -> None:
+    made = importlib.import_module(name).SHEET
+
+    told = importlib.import_module("sheet").encoded(made)
+
+    assert told == (DASHBOARDS / f"qos-{name}.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_each_panel_says_what_it_shows_and_why_it_may_be_empty(name: str) -> None:
+    panels = json.loads((DASHBOARDS / f"qos-{name}.json").read_text(encoding="utf-8"))["panels"]
+
+    for panel in panels:
+        if panel["type"] != "row":
+            defaults = panel["fieldConfig"]["defaults"]
+            assert all((panel["description"], defaults["unit"], defaults["noValue"])), panel["title"]
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_each_metric_that_is_asked_for_is_one_that_is_told(name: str) -> None:
+    documented = set(re.findall(r"`(qos_[a-z_]+)`", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")))
+
+    asked = {word for query in queries(f"qos-{name}") for word in re.findall(r"\bqos_[a-z_]+", query)}
+
+    assert {re.sub(r"_(bucket|count|sum)$", "", word) for word in asked} <= documented
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_promtool_reads_each_query(name: str, tmp_path: Path) -> None:
+    numbers = {"objective": "0.995", "freeze": "0.03", "minimum": "50"}
+    asked = queries(f"qos-{name}")
+    for word, number in numbers.items():
+        asked = [re.sub(rf"\b{word}\b(?!\")", number, query) for query in asked]
+    rules = [{"record": f"asked:query:{at}", "expr": query} for at, query in enumerate(asked)]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "asked", "rules": rules}]}), encoding="utf-8")
+
+    checked = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_page_of_dashboards_has_every_panel_and_its_queries() -> None:
+    page = importlib.import_module("page")
+
+    _, _, written = page.PAGE.read_text(encoding="utf-8").partition(page.MARK)
+
+    assert written == page.panels(), "python grafana/source/page.py"
