@@ -220,9 +220,16 @@ def _table(panel: Panel) -> table.Panel:
     if len(panel.asks) == 1:
         names = {"Value": panel.asks[0][1]}
     tidy = {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": names}
-    made = table.Panel().transformations(
-        [DataTransformerConfig(id_val="merge", options={}), DataTransformerConfig(id_val="organize", options=tidy)]
+    made = (
+        table.Panel()
+        .show_header(show_header=True)
+        .transformations(
+            [DataTransformerConfig(id_val="merge", options={}), DataTransformerConfig(id_val="organize", options=tidy)]
+        )
     )
+    if panel.steps:
+        coloured = DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})
+        made.override_by_name(panel.asks[0][1], [coloured])
     for heading, unit in panel.units.items():
         made.override_by_name(heading, [DynamicConfigValue(id_val="unit", value=unit)])
     return made

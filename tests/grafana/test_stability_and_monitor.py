@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "grafana" / "source"
@@ -34,6 +37,16 @@ def test_writing_a_dashboard_again_gives_the_same_bytes(name: str) -> None:
     told = importlib.import_module("sheet").encoded(made)
 
     assert told == (DASHBOARDS / f"qos-{name}.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_the_typed_model_of_grafana_reads_all_that_is_written(name: str) -> None:
+    text = (DASHBOARDS / f"qos-{name}.json").read_text(encoding="utf-8")
+    register_default_plugins()
+
+    again = JSONEncoder(sort_keys=True, indent=2).encode(Dashboard.from_json(json.loads(text)))
+
+    assert again + "\n" == text
 
 
 @pytest.mark.parametrize("name", MINE)
