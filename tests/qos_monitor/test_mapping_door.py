@@ -106,7 +106,7 @@ async def unmapped(client: aiohttp.ClientSession, *, rooms: int, people: int) ->
     async with asyncio.timeout(30):
         while True:
             now = await metrics(client)
-            if (now[name.format("room")], now[name.format("person")]) == (rooms, people):
+            if (now.get(name.format("room")), now.get(name.format("person"))) == (rooms, people):
                 break
             await asyncio.sleep(0.2)
     async with client.get("/v1/unmapped", params={"hours": "24", "provider": "agora"}, headers=BEARER) as answer:
