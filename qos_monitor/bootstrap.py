@@ -34,6 +34,7 @@ from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
 from qos_monitor.web.observations import Observations, Roster
+from qos_monitor.web.runbooks import Runbooks
 from qos_monitor.wiring import Claims
 from rules import policy as policies
 from rules.document import Invalid
@@ -166,6 +167,7 @@ class Service:
             NamesDoor(self.engine, self.clock, settings.roster_token),
             Feeds(self.engine, self.clock, self._doors, settings.cases_token),
             Health(self.telemetry, self._gauges, self.clock, self._troubles()),
+            Runbooks(),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
         return web_app.create(groups, self._claims.routes(), bytes_max)
