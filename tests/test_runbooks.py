@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+import running
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from qos_monitor.web.runbooks import Runbooks
@@ -45,3 +47,20 @@ async def test_the_index_and_every_runbook_are_served_as_written_and_an_unknown_
         index = await (await client.get("/runbooks/")).text()
         assert all(page.stem in index for page in PAGES)
         assert (await client.get("/runbooks/QosNothing")).status == 404
+
+
+async def test_every_path_that_a_runbook_names_is_one_of_the_service(tmp_path: Path) -> None:
+    named = {path for page in PAGES for path in re.findall(r"`(/[a-z][\w/]*)`", page.read_text(encoding="utf-8"))}
+    assert "/console/outages" in named
+    async with running.running(tmp_path, {"QOS_CASES_TOKEN": "t" * 40}) as service, ClientSession() as session:
+        for path in sorted(named):
+            async with session.get(service.url + path) as answer:
+                assert answer.status != 404, path
+
+
+def test_every_command_that_a_runbook_names_is_one_of_ours() -> None:
+    named = {word for page in PAGES for word in re.findall(r"`qos-monitor (\w+)", page.read_text(encoding="utf-8"))}
+    assert named
+    for word in sorted(named):
+        asked = [sys.executable, "-m", "qos_monitor", word, "--help"]
+        assert subprocess.run(asked, capture_output=True, check=False).returncode == 0, word
