@@ -96,7 +96,7 @@ async def record(folder: Path, end_s: float) -> Sequence[Path]:
             "qos-monitor": f"{set_up.service.url}/metrics",
             "qos-simulation": set_up.receiver_url.replace("/claims", "/metrics"),
         }
-        tape = Recording(folder, targets, end_s - (MIDNIGHT + PLAYED_MS) / 1000)
+        tape = Recording(folder, targets, end_s - (MIDNIGHT + PLAYED_MS + 1000) / 1000)
         driver = RecordingDriver(set_up.session, set_up.service, folder / "play" / CLOCK, tape)
         set_up.score.expect(dues(plan))
         await driver.put_roster(plan.school.roster(), ROSTER_TOKEN)
