@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
     GraphDrawStyle,
-    GraphTresholdsStyleMode,
+    GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     StackingMode,
@@ -207,7 +207,7 @@ def _over_time(panel: Panel) -> timeseries.Panel:
         .fill_opacity(10)
     )
     if panel.steps:
-        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
+        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     if panel.shape is Shape.BARS:
         made.draw_style(GraphDrawStyle.BARS).fill_opacity(70)
         made.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))

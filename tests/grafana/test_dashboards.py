@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "grafana" / "source"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
-MINE = ("stability", "monitor")
+MINE = ("live", "outages", "stability", "monitor")
 
 
 @pytest.fixture(autouse=True)
