@@ -31,7 +31,7 @@ ALERTS = rules("alerts.yml")
     "command",
     [
         ("promtool", "check", "rules", "--lint=all", "recording.yml", "alerts.yml"),
-        ("promtool", "test", "rules", "tests/alerts.yml"),
+        ("promtool", "test", "rules", "tests/alerts.yml", "tests/more_alerts.yml"),
         ("amtool", "check-config", "alertmanager.example.yml"),
     ],
 )
@@ -74,3 +74,15 @@ def test_every_runbook_is_of_a_living_alert_and_says_its_severity() -> None:
     assert {name: found and found[1] for name, found in told.items()} == {
         alert["alert"]: alert["labels"]["severity"] for alert in ALERTS
     }
+
+
+def test_every_alert_is_made_to_fire_and_to_be_silent() -> None:
+    files = [yaml.safe_load(file.read_text("utf-8")) for file in (RULES / "tests").glob("*.yml")]
+    asked = [
+        (one["alertname"], bool(one["exp_alerts"]))
+        for file in files
+        for t in file["tests"]
+        for one in t["alert_rule_test"]
+    ]
+
+    assert set(asked) == {(alert["alert"], fires) for alert in ALERTS for fires in (True, False)}
