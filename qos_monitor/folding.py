@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor import verdict_book, window_book
 from qos_monitor.dossiers import dossier_of
 from qos_monitor.storage.rows import WINDOW, canonical, chunks, observation_of
+from qos_monitor.storage.tables import cases as filed
 from qos_monitor.storage.tables import class_learners, classes, learners, observations, outages, window_domains
 from qos_monitor.verdict_book import KeptVerdict
 from rules.checks import checks_of
@@ -41,6 +42,8 @@ class KeptLife:
     checks: Sequence[Observation]
     windows: Mapping[str, DomainWindows]
     settled_sha256: str | None
+    is_blank: bool
+    """Neither an outage nor a case of theirs is kept."""
 
     @property
     def learner_id(self) -> str:
@@ -56,6 +59,14 @@ class Folded:
     outages: Sequence[Outage]
     cases: Sequence[Case]
     next_at: Instant | None
+    sha256: str
+    """Of what was found, without the dates that only the day of looking changes."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether there is nothing to keep or to file: nothing was ever found, or nothing else than before."""
+        found_nothing = self.life.is_blank and not self.outages and not self.cases
+        return found_nothing or self.sha256 == self.life.settled_sha256
 
 
 class Settle(Protocol):
@@ -87,6 +98,7 @@ async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy
     checks = await _checks(conn, sorted(known_ids & set(learner_ids)), now)
     read = {learner_id: checks_of(seen).get(learner_id, ()) for learner_id, seen in checks.items()}
     known = await _settled(conn, learner_ids)
+    kept_of = await _having(conn, outages, learner_ids) | await _having(conn, filed, learner_ids)
     lives = [
         Life(
             learner_id,
@@ -105,6 +117,7 @@ async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy
             checks.get(life.learner_id, ()),
             {name: windows[name] for name in life.domains()},
             known.get(life.learner_id),
+            is_blank=life.learner_id not in kept_of,
         )
         for life in lives
     ]
@@ -120,29 +133,25 @@ def _folded(kept: KeptLife, policy: Policy, is_working_day: WorkingDay, now: Ins
     firm = policy.time.firm_after_h * HOUR
     moments = [outage.look_again_at for outage in found if outage.look_again_at is not None]
     moments += [check.at + firm for check in kept.life.checks]
-    return Folded(kept, found, owed, min((moment for moment in moments if moment > now), default=None))
+    next_at = min((moment for moment in moments if moment > now), default=None)
+    return Folded(kept, found, owed, next_at, _sha256(found, owed))
 
 
 async def store(conn: AsyncConnection, folded: Folded, now: Instant, file: Settle) -> None:
-    """Keep a learner's outages, and hand what is owed to filing unless it was handed over before, unchanged."""
+    """Keep a learner's outages, and hand what is owed to filing; for those that are not settled."""
     learner_id = folded.life.learner_id
-    hashed = _sha256(folded)
-    if hashed == folded.life.settled_sha256:
-        return
     await conn.execute(delete(outages).where(outages.c.learner_id == learner_id))
     rows = [_row(outage, folded) for outage in folded.outages]
     if rows:
         await conn.execute(outages.insert(), rows)
     dossier = await dossier_of(conn, folded.life, folded.cases, now)
     await file(conn, learner_id, folded.cases, folded.outages, dossier, now)
-    await conn.execute(update(learners).where(learners.c.id == learner_id).values(settled_sha256=hashed))
 
 
-def _sha256(folded: Folded) -> str:
-    """Hash what was found, without the dates that only the day of looking changes."""
-    undated = [replace(case, filed_at=0, due_target=None, due_limit=None).as_json() for case in folded.cases]
-    found = [outage.as_json() | {"look_again_at": None} for outage in folded.outages]
-    return hashlib.sha256(canonical([undated, found]).encode()).hexdigest()
+def _sha256(found: Sequence[Outage], owed: Sequence[Case]) -> str:
+    undated = [replace(case, filed_at=0, due_target=None, due_limit=None).as_json() for case in owed]
+    still = [outage.as_json() | {"look_again_at": None} for outage in found]
+    return hashlib.sha256(canonical([undated, still]).encode()).hexdigest()
 
 
 def _row(outage: Outage, folded: Folded) -> dict[str, object]:
@@ -206,6 +215,16 @@ async def _settled(conn: AsyncConnection, learner_ids: Sequence[str]) -> dict[st
         row.id: row.settled_sha256
         for ids in chunks(learner_ids)
         for row in await conn.execute(select(learners).where(learners.c.id.in_(ids)))
+    }
+
+
+async def _having(conn: AsyncConnection, table: Table, learner_ids: Sequence[str]) -> set[str]:
+    """Name those of the learners who have a row in this table."""
+    statement = select(table.c.learner_id).distinct()
+    return {
+        name
+        for ids in chunks(learner_ids)
+        for name in (await conn.execute(statement.where(table.c.learner_id.in_(ids)))).scalars()
     }
 
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import due, folding, logs, tallying, verdict_book, window_book
-from qos_monitor.folding import Settle
+from qos_monitor.folding import Folded, Settle
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
 from rules.deadline import WorkingDay
@@ -118,17 +118,24 @@ async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle)
         lives = await folding.load(conn, ids, terms.policy, now)
     folded = await asyncio.to_thread(folding.fold, lives, terms.policy, terms.is_working_day, now)
     async with writing(engine) as conn:
-        for one in folded:
-            if (await conn.execute(select(_has_window_due(one.life.learner_id, now)))).scalar():
-                continue  # evidence came while we folded: the lease runs out, and it is folded with it
-            try:
-                async with conn.begin_nested():
-                    await folding.store(conn, one, now, settle)
-            except Exception as error:  # noqa: BLE001 - what is wrong with one learner must not stop the others
-                logs.failure("learner_failed", error)
-                continue
-            await _release_learner(conn, one.life.learner_id, now, one.next_at)
+        # Evidence came for these while we folded: the lease runs out, and they are folded with it.
+        waits = await _with_window_due(conn, ids, now)
+        done = [one for one in folded if one.life.learner_id not in waits and await _stored(conn, one, now, settle)]
+        await _release_learners(conn, done, now)
     return len(ids)
+
+
+async def _stored(conn: AsyncConnection, one: Folded, now: Instant, settle: Settle) -> bool:
+    """Keep and file what was found of one learner; False where that failed, which undoes it."""
+    if one.is_settled:
+        return True
+    try:
+        async with conn.begin_nested():
+            await folding.store(conn, one, now, settle)
+    except Exception as error:  # noqa: BLE001 - what is wrong with one learner must not stop the others
+        logs.failure("learner_failed", error)
+        return False
+    return True
 
 
 async def _take_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
@@ -148,7 +155,7 @@ async def _take_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
         return sorted((await conn.execute(statement)).scalars().all())
 
 
-def _has_window_due(learner_id: ColumnElement[str] | str, now: Instant) -> ColumnElement[bool]:
+def _has_window_due(learner_id: ColumnElement[str], now: Instant) -> ColumnElement[bool]:
     """Ask whether a window with a class of this learner is due, or in somebody's hand."""
     return (
         exists()
@@ -159,11 +166,16 @@ def _has_window_due(learner_id: ColumnElement[str] | str, now: Instant) -> Colum
     )
 
 
-async def _release_learner(conn: AsyncConnection, learner_id: str, now: Instant, next_at: Instant | None) -> None:
+async def _with_window_due(conn: AsyncConnection, learner_ids: Sequence[str], now: Instant) -> set[str]:
+    statement = select(learners.c.id).where(learners.c.id.in_(learner_ids), _has_window_due(learners.c.id, now))
+    return set((await conn.execute(statement)).scalars())
+
+
+async def _release_learners(conn: AsyncConnection, done: Sequence[Folded], now: Instant) -> None:
+    """Put learners back, each due when there is next something to say; a touch in between keeps one due now."""
     is_untouched = or_(learners.c.look_again_at == now + LEASE, learners.c.look_again_at.is_(None))
-    statement = (
-        update(learners)
-        .where(learners.c.id == learner_id)
-        .values(look_again_at=case((is_untouched, next_at), else_=learners.c.look_again_at))
-    )
-    await conn.execute(statement)
+    next_at = case((is_untouched, bindparam("next_at")), else_=learners.c.look_again_at)
+    statement = update(learners).where(learners.c.id == bindparam("whose"))
+    rows = [{"whose": one.life.learner_id, "next_at": one.next_at, "hashed": one.sha256} for one in done]
+    if rows:
+        await conn.execute(statement.values(look_again_at=next_at, settled_sha256=bindparam("hashed")), rows)
