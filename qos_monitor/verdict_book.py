@@ -59,7 +59,7 @@ async def supersede(
     known = await _in_force(conn, number, {class_id for _, class_id in found})
     rows = []
     counts = Counts()
-    mine = _by_person(inputs)
+    mine, taught = _by_person(inputs)
     gone = {pair: row.seq for pair, row in known.items() if pair not in found}
     for pair in gone:
         counts.update(_changed(known[pair], None, (), policy, now))
@@ -69,8 +69,8 @@ async def supersede(
         before = known.get(pair)
         if before is not None and _is_same(before, values):
             continue
-        seen = inputs.observations.get(record.class_id, ())
-        hashed = _sha256(record, seen, str(values["surroundings"]))
+        seen = [*mine.get(pair, ()), *taught.get(record.class_id, ())]
+        hashed = _sha256(seen, str(values["surroundings"]))
         rows.append(values | {"window": number, "inputs_sha256": hashed, "supersedes": before and before.seq})
         counts.update(_changed(before, record, mine.get(pair, ()), policy, now))
         if before is not None:
@@ -104,13 +104,17 @@ def _changed(
     return counts
 
 
-def _by_person(inputs: WindowInputs) -> dict[_Pair, list[Observation]]:
-    found: dict[_Pair, list[Observation]] = {}
+def _by_person(inputs: WindowInputs) -> tuple[dict[_Pair, list[Observation]], dict[str, list[Observation]]]:
+    """Group what was seen by learner and class, and what was seen of teachers by class."""
+    mine: dict[_Pair, list[Observation]] = {}
+    taught: dict[str, list[Observation]] = {}
     for class_id, seen in inputs.observations.items():
         for one in seen:
-            if one.participant_id is not None:
-                found.setdefault((one.participant_id, class_id), []).append(one)
-    return found
+            if one.role is Role.TEACHER:
+                taught.setdefault(class_id, []).append(one)
+            elif one.participant_id is not None:
+                mine.setdefault((one.participant_id, class_id), []).append(one)
+    return mine, taught
 
 
 def _word(*, is_firm: bool) -> str:
@@ -136,11 +140,10 @@ def _is_same(row: Row[Any], values: Mapping[str, object]) -> bool:
     return all(getattr(row, name) == values[name] for name in ("body", "surroundings", "firm", "rule_version"))
 
 
-def _sha256(record: ClassRecord, seen: Iterable[Observation], surroundings: str) -> str:
+def _sha256(seen: Iterable[Observation], surroundings: str) -> str:
     """Hash what the verdict was taken from: the learner's and the teachers' observations, and the counts."""
-    mine = (one for one in seen if one.role is Role.TEACHER or one.participant_id == record.learner_id)
     digest = hashlib.sha256(surroundings.encode())
-    for text in sorted(one.canonical() for one in mine):
+    for text in sorted(one.canonical() for one in seen):
         digest.update(b"\n" + text.encode())
     return digest.hexdigest()
 

@@ -40,7 +40,7 @@ Numbers = dict[str, float]
 async def _judge_all(engine: AsyncEngine, now: int) -> float:
     """Judge until nothing is due; answer the processor seconds."""
     policy = policies.default()
-    limits = BreakerLimits(25, None)
+    limits = BreakerLimits(25, {})
     settle = filing.settler(policy, FilingOptions(is_working_day_in_china, "https://qos.school.example", limits))
     began = time.process_time()
     while await judging.judge_due(engine, policy, is_working_day_in_china, now, settle):

@@ -63,9 +63,11 @@ class Lessons:
 
     async def due_all(self, engine: AsyncEngine) -> None:
         """Have every window judged."""
-        rows = ({"window": window_of(at), "due_at": at, "lease_until": 0, "lease_token": 0} for at in self.starts)
+        rows: list[dict[str, object]] = [
+            {"window": window_of(at), "due_at": at, "lease_until": 0, "lease_token": 0} for at in self.starts
+        ]
         async with storage.writing(engine) as conn:
-            await _insert(conn, windows, rows)
+            await _insert(conn, windows, iter(rows))
 
     def _tables(self) -> Iterator[tuple[Table, Iterator[dict[str, object]]]]:
         yield courses, iter([{"id": "math", "title": "Math", "visual_essential": False}])
