@@ -91,6 +91,10 @@ bench: install
 	@PYTHONPATH=tests $(BIN)/python tests/bench/parse_speed.py $(if $(JSON),--json $(JSON))
 	PYTHONPATH=tests $(BIN)/python tests/bench/scrape_cost.py $(or $(LEARNERS),1000 100000 1000000)
 	PYTHONPATH=tests $(BIN)/python tests/bench/ingest.py $(if $(JSON),--json $(basename $(JSON))-ingest.json)
+	PYTHONPATH=tests $(BIN)/python tests/bench/judging.py $(or $(PAIRS),1000 10000 100000) $(if $(JSON),--json $(basename $(JSON))-judging.json --plot $(basename $(JSON))-judging.svg)
+	wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
+	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
+	PYTHONPATH=tests $(BIN)/python tests/bench/judge_world.py $(or $(OBSERVATIONS),100000) $(if $(JSON),--json $(basename $(JSON))-judge.json)
 
 fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/test_polled_fuzz.py \

@@ -1,6 +1,6 @@
 """Reads JSON objects key by key and remembers every mistake with the path of its key."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from sys import float_info
 from typing import TypeVar
@@ -73,7 +73,8 @@ class Fields:
 
     def text_or_none(self, key: str) -> str | None:
         """Take a text or null."""
-        return None if self.take(key) is None else self.text(key)
+        given = self.take(key)
+        return given if given is None or (isinstance(given, str) and given) else self.text(key)
 
     def instant(self, key: str) -> Instant:
         """Take a required instant."""
@@ -153,8 +154,15 @@ class Fields:
         assert isinstance(self.value, Mapping)  # noqa: S101 - made so at construction
         return sorted(map(str, self.value))
 
+    def allow(self, keys: Iterable[str]) -> None:
+        """Let these keys be there, taken or not."""
+        self._seen.update(keys)
+
     def close(self) -> None:
         """Refuse whatever was not asked for."""
+        assert isinstance(self.value, dict)  # noqa: S101 - made so at construction
+        if self.value.keys() <= self._seen:
+            return
         for key in self.names():
             if key not in self._seen:
                 self.note(key, "is not a key of this format")

@@ -173,7 +173,7 @@ def read_observation(value: object, path: str, problems: list[Problem]) -> Obser
     given = {
         "source": fields.text("source"),
         "id": fields.text("id"),
-        "kind": fields.choice("kind", Kind, [kind.value for kind in Kind]),
+        "kind": fields.choice("kind", Kind, _WORDS[Kind]),
         "at": fields.instant("at"),
         "until": fields.instant_or_none("until"),
         "class_id": fields.text_or_none("class_id"),
@@ -198,8 +198,13 @@ def read_observation(value: object, path: str, problems: list[Problem]) -> Obser
         return None
 
 
+_WORDS: Mapping[type[StrEnum], tuple[str, ...]] = {
+    kind: tuple(member.value for member in kind) for kind in (Kind, Role, Vantage, Fault)
+}
+
+
 def _optional(fields: Fields, key: str, kind: type[StrEnum]) -> StrEnum | None:
-    return None if fields.take(key) is None else fields.choice(key, kind, [member.value for member in kind])
+    return None if fields.take(key) is None else fields.choice(key, kind, _WORDS[kind])
 
 
 def _blames(fields: Fields) -> str | None:
@@ -213,10 +218,9 @@ def _domains(fields: Fields) -> dict[str, str]:
 
 
 def _metrics(fields: Fields) -> dict[str, float]:
+    fields.allow(METRICS)
     present = [key for key in fields.names() if key in METRICS and fields.take(key) is not None]
     metrics = {key: fields.number(key, *METRICS[key]) for key in present}
-    for key in METRICS:
-        fields.take(key)
     fields.close()
     return metrics
 
