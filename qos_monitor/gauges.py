@@ -20,12 +20,13 @@ from qos_monitor.tallying import Vocabulary
 from rules import policy as policies
 from rules.deadline import WorkingDay
 from rules.policy import Policy
-from rules.span import Instant
+from rules.span import SECOND, Instant
 
 _REST_S = 1.0  # at most one read in so many seconds
 _REST_FACTOR = 20  # and never more than a twentieth of the time spent reading
 PATIENCE_S: float = 0.05
 """A scrape waits so long for a reading under way; then it gets the last one, with its age."""
+_LEAP_S = 60.0  # a clock that moved so much more than time passed was set: what was read is of another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class Watched:
         return owing.Terms(self.policy, self.is_working_day, self.breaker)
 
 
+@dataclass(slots=True)
+class _Rest:
+    """Until when the last reading will do, and when it began by the stopwatch and by the clock."""
+
+    until_s: float = float("-inf")
+    began_s: float = float("-inf")
+    at: Instant = 0
+
+    def is_over(self, now: Instant) -> bool:
+        """Say whether to read anew; a clock that was set, as a play's is, ends every rest."""
+        passed_s = clock.stopwatch_s() - self.began_s
+        return clock.stopwatch_s() >= self.until_s or abs((now - self.at) / SECOND - passed_s) > _LEAP_S
+
+
 class Gauges(Collector):
     """Answers every scrape from the last reading, and reads anew at most once a second.
 
@@ -65,7 +80,7 @@ class Gauges(Collector):
         self._feeds = Watch(self._watched.doors)
         self._pulse: Samples = {}
         self._samples: Samples = {}
-        self._pulse_rests_until = self._rests_until = float("-inf")
+        self._pulse_rest, self._rest = _Rest(), _Rest()
         self._read_at_s = clock.stopwatch_s()
         self._turn = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
@@ -74,10 +89,10 @@ class Gauges(Collector):
         """Read the pulse anew, unless that was done a moment ago."""
         async with self._turn:
             started = clock.stopwatch_s()
-            if started >= self._pulse_rests_until:
+            if self._pulse_rest.is_over(now):
                 async with reading(self._engine) as conn:
                     self._pulse = await pulse.read(conn, now)
-                self._pulse_rests_until = started + _REST_S
+                self._pulse_rest = _Rest(started + _REST_S, started, now)
 
     async def refresh(self, now: Instant, patience_s: float | None = None) -> None:
         """Read everything anew, unless the last reading is fresh enough for its cost.
@@ -87,7 +102,7 @@ class Gauges(Collector):
         """
         await self.feel(now)
         if self._reading is None or self._reading.done():
-            if clock.stopwatch_s() < self._rests_until:
+            if not self._rest.is_over(now):
                 return
             self._reading = asyncio.create_task(self._read(now), name="gauges")
         done, _ = await asyncio.wait({self._reading}, timeout=patience_s)
@@ -106,7 +121,7 @@ class Gauges(Collector):
             samples = await self._everything(conn, now)
         self._read_at_s = clock.stopwatch_s()
         took_s = self._read_at_s - started
-        self._rests_until = started + max(_REST_S, took_s * _REST_FACTOR)
+        self._rest = _Rest(started + max(_REST_S, took_s * _REST_FACTOR), started, now)
         self._samples = samples | {standing.READING_SECONDS: alone(took_s)}
 
     async def _everything(self, conn: AsyncConnection, now: Instant) -> Samples:

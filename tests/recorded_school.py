@@ -1,6 +1,8 @@
 """The simulated school with its metrics recorded as Prometheus would have scraped them, day by day."""
 
-from collections.abc import Sequence
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,35 +18,64 @@ from qos_monitor.simulation.post import Post
 from qos_monitor.simulation.school import DAYS, MIDNIGHT
 from qos_monitor.simulation.service import RunningService
 from qos_monitor.simulation.stage import CLOCK, KEYS, ROSTER_TOKEN, stage
-from rules.span import DAY, HOUR, Instant
+from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 
-PLAYED_MS = DAYS * DAY + 9 * HOUR
+RULES = Path(__file__).parents[1] / "rules" / "prometheus"
+ENDS_AT: Instant = MIDNIGHT + DAYS * DAY + 9 * HOUR + SECOND
+EVENING = (16 * HOUR, 22 * HOUR)
+"""When there are classes, and a sample every tick; an hour lies between two samples at other times."""
+HOLD = 2 * MINUTE
+_PATIENCE_S = 60
+HELD = frozenset(
+    name
+    for file in ("recording.yml", "alerts.yml")
+    for name in re.findall(r"(?<![:\w])(?:up|qos_\w+)(?![:\w])", (RULES / file).read_text(encoding="utf-8"))
+)
+"""The metrics that rules ask for."""
 
 
 class Recording:
-    """Samples of every target, one file of OpenMetrics text for each day of the play."""
+    """Samples of every target, one file of OpenMetrics text for each day of the play.
 
-    def __init__(self, folder: Path, targets: dict[str, str], shift_s: float) -> None:
-        """Record these (job to address of its metrics); ``shift_s`` is added to the play's time."""
+    The play leaps and the text has no word for "gone", so what rules ask for is held: told again between two samples,
+    as it would be to whoever scraped more often, and told once as 0 when it is told no more.
+    """
+
+    def __init__(self, folder: Path, targets: Mapping[str, str]) -> None:
+        """Record these (job to address of its metrics)."""
         self._folder = folder
         self._targets = targets
-        self._shift_s = shift_s
         self._files: dict[int, list[str]] = {}
         self._last: Instant = 0
+        self._held: dict[str, str] = {}
 
     async def take(self, session: aiohttp.ClientSession, now: Instant) -> None:
         """Scrape every target at this instant of the play, once for each instant."""
         if now <= self._last:
             return
+        self._hold_until(now)
         self._last = now
-        lines = self._files.setdefault((now - MIDNIGHT) // DAY, [])
-        at = f"{now / 1000 + self._shift_s:.3f}"
+        told: dict[str, str] = {}
         for job, url in self._targets.items():
             mark = f'instance="{job}",job="{job}"'
-            async with session.get(url) as answer:
-                text = await answer.text()
-            lines.append(f"up{{{mark}}} 1 {at}")
-            lines += [_sample(line, mark, at) for line in text.splitlines() if line and not line.startswith("#")]
+            text = await _fresh(session, url)
+            told[f"up{{{mark}}}"] = "1"
+            samples = (line for line in text.splitlines() if line and not line.startswith("#"))
+            told |= dict(_sample(line, mark) for line in samples)
+        gone = dict.fromkeys(self._held.keys() - told.keys(), "0")
+        self._held = {series: value for series, value in told.items() if _name(series) in HELD}
+        self._write(told | gone, now)
+
+    def _hold_until(self, now: Instant) -> None:
+        if not self._last:
+            return
+        step = HOLD if now - self._last <= TICK else TICK
+        for at in range(self._last + step, now, step):
+            self._write(self._held, at)
+
+    def _write(self, told: Mapping[str, str], at: Instant) -> None:
+        lines = self._files.setdefault((at - MIDNIGHT) // DAY, [])
+        lines += [f"{series} {value} {at / SECOND:.3f}" for series, value in told.items()]
 
     def written(self) -> Sequence[Path]:
         """Write the files, and name them."""
@@ -63,32 +94,36 @@ class RecordingDriver(Driver):
         """Play as the driver does, and record on the tape."""
         super().__init__(session, service, file)
         self._file, self._client, self._tape = file, session, tape
-        self._at: Instant = MIDNIGHT
+        self._at = self._due = MIDNIGHT
+
+    def _set(self, now: Instant) -> None:
+        self._due = now
 
     async def _send(self, posts: Sequence[Post]) -> None:
-        now = posts[0].sent_at
-        await self._pass(now)
+        await self.catch_up()
         await super()._send(posts)
         await self.settle("read")
-        await self._tape.take(self._client, now)
+        await self._tape.take(self._client, self._at)
 
     async def _settle(self, *jobs: str) -> None:
-        now = clock.DrivenClock(self._file).now()
-        await self._pass(now)
+        await self.catch_up()
         await super()._settle(*jobs)
-        await self._tape.take(self._client, now)
+        await self._tape.take(self._client, self._at)
 
-    async def _pass(self, now: Instant) -> None:
-        """Let the time until then pass in steps; the clock may have leapt there already."""
-        for at in range(self._at + TICK, now, TICK):
-            clock.drive(self._file, at)
+    async def catch_up(self) -> None:
+        """Let the time until the play's next instant pass, in steps."""
+        while (at := self._at + (TICK if _is_evening(self._at) else HOUR)) < self._due:
+            self._go(at)
             await self._tape.take(self._client, at)
-        clock.drive(self._file, now)
-        self._at = max(self._at, now)
+        self._go(self._due)
+
+    def _go(self, at: Instant) -> None:
+        clock.drive(self._file, at)
+        self._at = at
 
 
-async def record(folder: Path, end_s: float) -> Sequence[Path]:
-    """Play the whole school in ``folder / "play"``; the recording ends at ``end_s``. Answers its files."""
+async def record(folder: Path) -> Sequence[Path]:
+    """Play the whole school in ``folder / "play"``, recorded in the play's own time. Answers the files."""
     plan = plans.make(1, KEYS)
     (folder / "play").mkdir()
     async with stage(folder / "play", 0) as set_up:
@@ -96,13 +131,19 @@ async def record(folder: Path, end_s: float) -> Sequence[Path]:
             "qos-monitor": f"{set_up.service.url}/metrics",
             "qos-simulation": set_up.receiver_url.replace("/claims", "/metrics"),
         }
-        tape = Recording(folder, targets, end_s - (MIDNIGHT + PLAYED_MS + 1000) / 1000)
+        tape = Recording(folder, targets)
         driver = RecordingDriver(set_up.session, set_up.service, folder / "play" / CLOCK, tape)
         set_up.score.expect(dues(plan))
         await driver.put_roster(plan.school.roster(), ROSTER_TOKEN)
-        await driver.play(plan, _quiet, Morning(replace(set_up, driver=driver)))
+        people = Morning(replace(set_up, driver=driver))
+
+        async def morning() -> None:
+            await driver.catch_up()
+            await people()
+
+        await driver.play(plan, _quiet, morning)
         set_up.score.end()
-        await tape.take(set_up.session, MIDNIGHT + PLAYED_MS + 1000)
+        await tape.take(set_up.session, ENDS_AT)
     return tape.written()
 
 
@@ -110,8 +151,28 @@ def _quiet(_: Step) -> None:
     """Tell nobody."""
 
 
-def _sample(line: str, mark: str, at: str) -> str:
+def _is_evening(at: Instant) -> bool:
+    return EVENING[0] <= (at - MIDNIGHT) % DAY < EVENING[1]
+
+
+async def _fresh(session: aiohttp.ClientSession, url: str) -> str:
+    """Scrape until what is in the database was read after this call."""
+    began_s = clock.stopwatch_s()
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            async with session.get(url) as answer:
+                text = await answer.text()
+            age = re.search(r"^qos_reading_age_seconds (.+)$", text, re.MULTILINE)
+            if age is None or float(age[1]) < clock.stopwatch_s() - began_s:
+                return text
+
+
+def _sample(line: str, mark: str) -> tuple[str, str]:
     name, _, value = line.rpartition(" ")
     bare, brace, rest = name.partition("{")
     rest = rest.replace('job="', 'exported_job="')  # as Prometheus keeps a metric's own label `job`
-    return f"{bare}{{{mark}{',' + rest if brace else '}'} {value} {at}"
+    return f"{bare}{{{mark}{',' + rest if brace else '}'}", value
+
+
+def _name(series: str) -> str:
+    return series.partition("{")[0]

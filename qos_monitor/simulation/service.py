@@ -84,14 +84,14 @@ class Meter:
         self._session = session
         self._url = f"{url}/metrics"
 
-    async def read(self) -> Mapping[str, float]:
-        """Read every sample by its name and labels, as written."""
-        async with self._session.get(self._url) as response:
+    async def read(self, query: str = "") -> Mapping[str, float]:
+        """Read every sample by its name and labels, as written; ``query`` says whose alone."""
+        async with self._session.get(f"{self._url}{query}") as response:
             text = await response.text()
         samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
 
     async def runs(self, job: str) -> float:
         """Count the runs of a background job that have ended."""
-        samples = await self.read()
+        samples = await self.read("?from=process")
         return sum(value for name, value in samples.items() if name.startswith(f'qos_job_runs_total{{job="{job}"'))

@@ -175,3 +175,16 @@ async def test_a_scrape_does_not_wait_for_a_long_reading_but_gets_the_last_one(e
     await gauges.refresh(MONDAY)
     assert value(registry, "qos_breaker_open") == 0
     await gauges.stop()
+
+
+async def test_a_clock_that_was_set_forward_ends_the_rest_between_two_readings(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qos_monitor.gauges._REST_S", 3600.0)
+    gauges = Gauges(engine, dict)
+    await gauges.refresh(MONDAY)
+    await fill(engine)
+
+    await gauges.refresh(MONDAY + 600 * SECOND)
+
+    assert gauges.lag_s() == 607
