@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -35,6 +36,7 @@ class Server:
     """One server that listens on a port of this machine and believes everybody there."""
 
     port: int
+    postmaster: "Postmaster"
 
     @property
     def url(self) -> str:
@@ -76,46 +78,67 @@ async def _empty(made: AsyncEngine) -> None:
         await storage.migrate(made)
 
 
+class Postmaster:
+    """One server's process on a data folder: started, ended as a power cut ends it, and started again."""
+
+    def __init__(self, data: Path, port: int, *, is_durable: bool) -> None:
+        self._data = data
+        self._port = port
+        self._is_durable = is_durable
+        self._user = USER if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def made(self) -> None:
+        """Make the data folder. PostgreSQL does not run as root, so root hands it to the user that Debian made."""
+        if self._user is not None:
+            shutil.chown(self._data, self._user)
+        given = ["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8"]
+        command: list[str | Path] = [_binaries() / "initdb", "--pgdata", self._data, *given]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", user=self._user)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it; it may take a while until it answers."""
+        given = {"-D": self._data, "-h": "127.0.0.1", "-p": self._port, "-k": self._data}
+        options = [str(word) for pair in given.items() for word in pair]
+        options += ["-c", f"fsync={'on' if self._is_durable else 'off'}"]
+        with (self._data / "log").open("ab") as log:
+            command = [str(_binaries() / "postgres"), *options]
+            # A session of its own: all its processes can be killed at once.
+            self._process = subprocess.Popen(command, stderr=log, cwd="/", user=self._user, start_new_session=True)
+        return self._process
+
+    def kill(self) -> None:
+        """End every process of it at once, with nothing written any more."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(_START_S_MAX)
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(_START_S_MAX)
+
+
 @contextmanager
 def served(*, is_durable: bool = False) -> Iterator[Server]:
     """Run a server with its data in a folder of its own, and a migrated database in it; all ends with the context.
 
-    PostgreSQL does not run as root, so root hands it to the user that Debian's package made. Unless ``is_durable`` it
-    does not flush to disk: what survives a power cut is not for these tests to say.
+    Unless ``is_durable`` it does not flush to disk: what survives a power cut is not for these tests to say.
     """
-    binaries = _binaries()
     with TemporaryDirectory(prefix="qos-postgresql-") as folder:
         data, port = Path(folder), _free_port()
-        user = USER if os.geteuid() == 0 else None
-        if user is not None:
-            shutil.chown(data, user)
-        given = ["--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8"]
-        subprocess.run(
-            [binaries / "initdb", "--pgdata", data, *given], check=True, stdout=subprocess.DEVNULL, cwd="/", user=user
-        )
-        options: list[str | Path] = [
-            "-D",
-            data,
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-k",
-            data,
-            "-c",
-            f"fsync={'on' if is_durable else 'off'}",
-        ]
-        with (data / "log").open("wb") as log:
-            process = subprocess.Popen([binaries / "postgres", *options], stderr=log, cwd="/", user=user)
+        postmaster = Postmaster(data, port, is_durable=is_durable)
+        postmaster.made()
+        process = postmaster.start()
         try:
             with ThreadPoolExecutor(1) as aside:  # the test that asks first has a loop of its own already
-                aside.submit(lambda: asyncio.run(_made_ready(Server(port), process))).result()
-            yield Server(port)
+                aside.submit(lambda: asyncio.run(_made_ready(Server(port, postmaster), process))).result()
+            yield Server(port, postmaster)
         except Stopped:
             raise RuntimeError((data / "log").read_text()) from None
         finally:
-            process.terminate()
-            process.wait(_START_S_MAX)
+            postmaster.stop()
 
 
 def _binaries() -> Path:

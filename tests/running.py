@@ -46,8 +46,8 @@ def next_log(folder: Path) -> Path:
     return folder / f"serve-{len(list(folder.glob('serve-*.log')))}.log"
 
 
-async def start(folder: Path, environ: Mapping[str, str], port: int = 0) -> Running:
-    """Start the service on a database in the folder; returns when it listens."""
+async def start(folder: Path, environ: Mapping[str, str], port: int = 0, *words: str) -> Running:
+    """Start the service on a database in the folder, with more words of its command; returns when it listens."""
     log = next_log(folder)
     given = {
         "QOS_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/qos.sqlite3",
@@ -58,7 +58,7 @@ async def start(folder: Path, environ: Mapping[str, str], port: int = 0) -> Runn
     clean = {name: value for name, value in os.environ.items() if not name.startswith("QOS_")}
     with log.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qos_monitor", "serve", env=clean | given, stderr=stream, stdout=stream
+            sys.executable, "-m", "qos_monitor", "serve", *words, env=clean | given, stderr=stream, stdout=stream
         )
     async with asyncio.timeout(START_S_MAX):
         while True:
