@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
@@ -21,15 +20,10 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from qos_monitor.storage import access_tables  # noqa: F401 - so that the metadata is whole wherever it is used
+from qos_monitor.storage.schema import SEQ as _SEQ
+from qos_monitor.storage.schema import metadata
 
-_SEQ = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself only in an INTEGER key
 
 # --- what came in -------------------------------------------------------------------------------------------
 
