@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.access_tables import audit
+from qos_monitor.storage.rows import canonical
 from rules.span import Instant, format_instant
 
 PAGE_MAX: int = 500

@@ -1,4 +1,4 @@
-"""Lets callers in: believes the key they bear, holds its scopes against what they want, and counts how often they come."""
+"""Lets callers in: believes the key they bear, and counts how often they come."""
 
 import asyncio
 import hmac

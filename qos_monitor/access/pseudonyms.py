@@ -8,8 +8,8 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qos_monitor.storage.engine import insert
 from qos_monitor.storage.access_tables import installation
+from qos_monitor.storage.engine import insert
 
 _NAME = "pseudonym_key"
 

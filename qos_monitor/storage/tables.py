@@ -20,10 +20,12 @@ from sqlalchemy import (
     text,
 )
 
-from qos_monitor.storage import access_tables  # noqa: F401 - so that the metadata is whole wherever it is used
-from qos_monitor.storage.schema import SEQ as _SEQ
-from qos_monitor.storage.schema import metadata
+from qos_monitor.storage import (
+    access_tables,  # noqa: F401 - so that the metadata is whole wherever it is used
+    schema,
+)
 
+metadata, _SEQ = schema.metadata, schema.SEQ
 
 # --- what came in -------------------------------------------------------------------------------------------
 

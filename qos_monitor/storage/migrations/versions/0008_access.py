@@ -65,7 +65,7 @@ def _guard_sqlite() -> None:
     # REPLACE deletes without a word to the trigger above.
     op.execute(
         "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN NEW.seq IN (SELECT seq FROM audit) "
-        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+        "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
     )
 
 
