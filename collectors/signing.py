@@ -1,6 +1,7 @@
 """The few HMAC shapes providers sign with."""
 
 import base64
+import functools
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
@@ -24,12 +25,20 @@ SHA256_BASE64URL: Shape = Shape("sha256", "base64url")
 
 def signed(secret: bytes, body: bytes, shape: Shape) -> str:
     """Write the HMAC of the body; hex in lower case, base64 padded, base64url not."""
-    digest = hmac.new(secret, body, shape.digest).digest()
+    one = _keyed(secret, shape.digest).copy()
+    one.update(body)
+    digest = one.digest()
     if shape.encoding == "hex":
         return digest.hex()
     if shape.encoding == "base64":
         return base64.b64encode(digest).decode()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@functools.lru_cache(maxsize=256)
+def _keyed(secret: bytes, name: str) -> hmac.HMAC:
+    """Prepare an HMAC, to be copied for each body: half of what it costs to begin anew."""
+    return hmac.new(secret, digestmod=name)
 
 
 def fits(given: str, body: bytes, secrets: Iterable[bytes], shape: Shape) -> bool:

@@ -14,6 +14,7 @@ from rules.span import Instant
 COLUMNS: tuple[str, ...] = ("provider", "minute", "event_id", "received_at", "headers", "body", "state")
 """The columns of a delivery in the order the writer gets them."""
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # json.dumps makes one for each call
 _EVENT_ID_LENGTH_MAX = 200
 _MINUTE_MAX = 2**53  # beyond this no clock ever was
 _HEADER_LENGTH_MAX = 8192  # what aiohttp takes at most
@@ -45,9 +46,9 @@ class Intake:
         """Remember what an earlier run of this program heard, unless this one heard more."""
         self._last_received.setdefault(provider, at)
 
-    def finds(self, provider: str) -> bool:
-        """Say whether this provider is configured."""
-        return provider in self._collectors
+    def providers(self) -> Collection[str]:
+        """Name every provider that is configured."""
+        return self._collectors.keys()
 
     async def take(self, provider: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Verify, store, and answer what the provider wants to hear; a repeat is stored once and answered
@@ -72,7 +73,7 @@ class Intake:
                 key.minute,
                 key.event_id,
                 delivery.received_at,
-                json.dumps(kept, sort_keys=True, separators=(",", ":")),
+                _canonical(kept),
                 delivery.body,
                 WAITING,
             )
@@ -85,9 +86,12 @@ def storable(key: DeliveryKey) -> DeliveryKey:
 
     The same key always gives the same result, so that a retry is still known.
     """
-    minute = key.minute if 0 <= key.minute <= _MINUTE_MAX else 0
-    plain = key.event_id.isprintable() and 0 < len(key.event_id) <= _EVENT_ID_LENGTH_MAX
-    if plain:
+    is_sane = 0 <= key.minute <= _MINUTE_MAX
+    is_plain = key.event_id.isprintable() and 0 < len(key.event_id) <= _EVENT_ID_LENGTH_MAX
+    if is_sane and is_plain:
+        return key
+    minute = key.minute if is_sane else 0
+    if is_plain:
         return DeliveryKey(minute, key.event_id)
     digest = hashlib.sha256(key.event_id.encode("utf-8", "surrogatepass")).hexdigest()
     return DeliveryKey(minute, f"sha256:{digest}")

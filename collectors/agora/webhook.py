@@ -72,6 +72,8 @@ _LINUX = 6
 _RECORDERS: frozenset[int] = frozenset({3, 10})  # on-premise and cloud recording, both on Linux
 _MINI_PROGRAM = 8  # also on Linux, and a person
 
+_NAMING = ("channelName", "uid", "clientSeq", "ts")
+_SCALARS = (str, int, float)
 _TEST_CHANNEL = "test_webhook"  # what the console's "test" button sends
 
 
@@ -160,11 +162,8 @@ def build(secrets: tuple[str, ...]) -> Agora:
 
 def _about(notice: Object, payload: Object) -> str:
     """Digest what makes an event itself. Scalars only: a digest of nested values could fail on depth."""
-    values = (
-        *(notice.get(key) for key in ("productId", "eventType")),
-        *(payload.get(key) for key in ("channelName", "uid", "clientSeq", "ts")),
-    )
-    named = "\n".join(repr(value) if isinstance(value, str | int | float) else "-" for value in values)
+    values = (notice.get("productId"), notice.get("eventType"), *(payload.get(key) for key in _NAMING))
+    named = "\n".join([repr(value) if isinstance(value, _SCALARS) else "-" for value in values])
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 

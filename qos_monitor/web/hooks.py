@@ -1,6 +1,7 @@
 """``POST /webhooks/{provider}``: the hot path, without middleware."""
 
 import asyncio
+import functools
 from collections.abc import Mapping
 
 from aiohttp import StreamReader, web
@@ -25,34 +26,40 @@ class Hooks:
     ) -> None:
         self._intake = intake
         self._telemetry = telemetry
+        self._seconds = telemetry.intake["webhooks"]
         self._body_bytes_max = body_bytes_max
         self._origins = frozenset(beacon_origins)
 
     def add_to(self, app: web.Application) -> None:
-        """Put the routes into an application."""
-        app.router.add_post("/webhooks/{provider}", self.take)
+        """Put the routes into an application: a plain path for each provider, which is found without a pattern."""
+        for provider in self._intake.providers():
+            app.router.add_post(f"/webhooks/{provider}", functools.partial(self.take, provider))
+        app.router.add_post("/webhooks/{provider}", self.stranger)
         app.router.add_options(f"/webhooks/{BEACON}", self.preflight)
 
-    async def take(self, request: web.Request) -> web.Response:
+    async def stranger(self, _request: web.Request) -> web.Response:
+        """Answer 404: nobody of that name is configured. The name is no label, for anybody may make up another."""
+        self._telemetry.strangers.inc()
+        return web.Response(status=404)
+
+    async def take(self, provider: str, request: web.Request) -> web.Response:
         """Store one delivery and answer as its provider likes.
 
-        401 not believed · 404 not configured · 408 the body never ended · 413 too large · 503 come again.
+        401 not believed · 408 the body never ended · 413 too large · 503 come again.
         A sender who hangs up after the last byte loses only the answer.
         """
         started = clock.stopwatch_s()
         try:
-            return await self._take(request)
+            return await self._take(provider, request)
         finally:
-            self._telemetry.intake["webhooks"].observe(clock.stopwatch_s() - started)
+            self._seconds.observe(clock.stopwatch_s() - started)
 
-    async def _take(self, request: web.Request) -> web.Response:
-        provider = request.match_info["provider"]
-        if not self._intake.finds(provider):
-            self._telemetry.strangers.inc()
-            return web.Response(status=404)
+    async def _take(self, provider: str, request: web.Request) -> web.Response:
         cors = self._cors(request) if provider == BEACON else _NO_HEADERS
         try:
-            body = await self._body(request)
+            body = self._whole(request)
+            if body is None:
+                body = await self._awaited(request)
         except (TimeoutError, ConnectionError, web.HTTPException):
             return self._answer(provider, "broken_off", 408, cors)
         if body is None:
@@ -71,7 +78,7 @@ class Hooks:
             return come_again(cors)
         self._count(provider, "accepted")
         return web.Response(
-            status=answer.status, body=answer.body, headers={"Content-Type": answer.content_type, **cors}
+            status=answer.status, body=answer.body, headers=cors or None, content_type=answer.content_type
         )
 
     async def preflight(self, request: web.Request) -> web.Response:
@@ -86,8 +93,15 @@ class Hooks:
         }
         return web.Response(status=204, headers={**cors, **allowed})
 
-    async def _body(self, request: web.Request) -> bytes | None:
-        """Read the raw bytes; None where there are too many."""
+    def _whole(self, request: web.Request) -> bytes | None:
+        """Take the raw bytes where all have come already, as those of nearly every webhook; None: wait for them."""
+        content = request.content
+        if content.is_eof() and content.total_bytes <= self._body_bytes_max:
+            return content.read_nowait()
+        return None
+
+    async def _awaited(self, request: web.Request) -> bytes | None:
+        """Read the raw bytes as they come; None where there are too many."""
         length = request.content_length
         if length is not None and length > self._body_bytes_max:
             return None
