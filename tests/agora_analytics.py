@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from service_parts import SetClock
 
+from qos_monitor.clock import Clock
 from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 
 KEY = ("customer", "a-secret-nobody-guesses")
@@ -19,15 +19,16 @@ Row = dict[str, object]
 
 @dataclass
 class FakeAnalytics:
-    """One project on the Standard plan."""
+    """One project, on the Standard plan unless it is told otherwise."""
 
-    clock: SetClock
+    clock: Clock
     sessions: list[Row] = field(default_factory=list)
     series: dict[str, list[Row]] = field(default_factory=dict)
     per_second: int = 1
     per_day: int = 1_000
     kept_ms: int = DAY
     delay_ms: int = 300 * SECOND
+    spans_ms: tuple[int, int] = (8 * HOUR, HOUR)
     code: int = 200
     message: str | None = ""
     misdeeds: list[Misdeed] = field(default_factory=list)
@@ -62,7 +63,7 @@ class FakeAnalytics:
             "qpd limit error": len(self.asked) > self.per_day,
             "query latency limit error": end > now - (MINUTE if endpoint == "lists" else self.delay_ms),
             "query time range limit error": start < now - self.kept_ms,
-            "query time length limit error": end - start > (8 * HOUR if endpoint == "lists" else HOUR),
+            "query time length limit error": end - start > self.spans_ms[endpoint != "lists"],
         }
         return next((problem for problem, is_so in problems.items() if is_so), None)
 

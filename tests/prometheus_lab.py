@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 
 READY_S_MAX = 60
 _LOOK_S = 0.05
+_CONFIG = "prometheus.yml"
+_ONE_BLOCK = ("--max-block-duration=768h",)  # or the text is read once for every two hours of it
 
 Labels = Mapping[str, str]
 Series = tuple[Labels, Sequence[tuple[float, float]]]
@@ -78,6 +80,21 @@ class Prometheus(Server):
         alerts = cast("list[dict[str, object]]", self._data("alerts")["alerts"])
         return [cast("Labels", one["labels"]) for one in alerts if one["state"] == "firing"]
 
+    def wait_for(self, expression: str) -> None:
+        """Wait until this gives something. Raises RuntimeError where it does not in a minute."""
+        for _ in range(round(READY_S_MAX / _LOOK_S)):
+            if self.query(expression, time.time()):
+                return
+            time.sleep(_LOOK_S)
+        raise RuntimeError(f"{expression} gave nothing: {self.log.read_text(encoding='utf-8')}")
+
+    def reload(self, folder: Path, config: str) -> None:
+        """Take another configuration. Raises RuntimeError with the server's words where it refuses."""
+        (folder / _CONFIG).write_text(config, encoding="utf-8")
+        status, body = _ask(self.port, "POST", "/-/reload")
+        if status != 200:
+            raise RuntimeError(f"the configuration was answered {status}: {body}")
+
     def _data(self, what: str, **asked: str) -> dict[str, object]:
         return cast("dict[str, dict[str, object]]", self.get(f"/api/v1/{what}", **asked))["data"]
 
@@ -86,13 +103,14 @@ class Prometheus(Server):
 def prometheus(folder: Path, config: str = "", lookback: str = "5m") -> Iterator[Prometheus]:
     """Run on ``folder/tsdb``, where blocks may lie already; an empty configuration scrapes nothing."""
     port = _free_port()
-    file = folder / "prometheus.yml"
+    file = folder / _CONFIG
     file.write_text(config, encoding="utf-8")
     command = [
         program("prometheus"),
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         "--storage.tsdb.retention.time=10y",
+        "--web.enable-lifecycle",
         f"--query.lookback-delta={lookback}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
@@ -119,7 +137,8 @@ def alertmanager(folder: Path, config: str) -> Iterator[Server]:
 
 def make_blocks(folder: Path, openmetrics: Path) -> None:
     """Turn samples with timestamps (OpenMetrics text) into the past of a Prometheus that starts later."""
-    command = [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", str(openmetrics), str(folder / "tsdb")]
+    command = [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", *_ONE_BLOCK]
+    command += [str(openmetrics), str(folder / "tsdb")]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise RuntimeError(f"promtool refused {openmetrics}: {made.stdout}{made.stderr}")
@@ -150,9 +169,13 @@ def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
+    return _ask(port, "GET", path)
+
+
+def _ask(port: int, method: str, path: str) -> tuple[int, str]:
     connection = HTTPConnection("127.0.0.1", port, timeout=READY_S_MAX)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+from school_surroundings import SEED, Surroundings, surroundings
 
 from qos_monitor import clock
 from qos_monitor.simulation import plan as plans
@@ -16,14 +17,16 @@ from qos_monitor.simulation.people import Morning
 from qos_monitor.simulation.plan import TICK
 from qos_monitor.simulation.post import Post
 from qos_monitor.simulation.school import DAYS, MIDNIGHT
-from qos_monitor.simulation.service import RunningService
-from qos_monitor.simulation.stage import CLOCK, KEYS, ROSTER_TOKEN, stage
+from qos_monitor.simulation.stage import CLOCK, KEYS, ROSTER_TOKEN, Stage, stage
 from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 
 RULES = Path(__file__).parents[1] / "rules" / "prometheus"
 ENDS_AT: Instant = MIDNIGHT + DAYS * DAY + 9 * HOUR + SECOND
-EVENING = (16 * HOUR, 22 * HOUR)
-"""When there are classes, and a sample every tick; an hour lies between two samples at other times."""
+EVENING = (16 * HOUR, 21 * HOUR)
+"""When there are classes, and a sample every tick."""
+NIGHT_STEP = 2 * HOUR
+QUICK_TICK_S = "0.02"
+"""Between two runs of a background job: the play waits for them."""
 HOLD = 2 * MINUTE
 _PATIENCE_S = 60
 HELD = frozenset(
@@ -90,10 +93,10 @@ class Recording:
 class RecordingDriver(Driver):
     """Goes from one instant of the play to the next in steps no longer than a tick, and records at each."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: RunningService, file: Path, tape: Recording) -> None:
+    def __init__(self, set_up: Stage, tape: Recording, around: Surroundings) -> None:
         """Play as the driver does, and record on the tape."""
-        super().__init__(session, service, file)
-        self._file, self._client, self._tape = file, session, tape
+        super().__init__(set_up.session, set_up.service, set_up.folder / CLOCK)
+        self._file, self._set_up, self._tape, self._around = set_up.folder / CLOCK, set_up, tape, around
         self._at = self._due = MIDNIGHT
 
     def _set(self, now: Instant) -> None:
@@ -102,37 +105,48 @@ class RecordingDriver(Driver):
     async def _send(self, posts: Sequence[Post]) -> None:
         await self.catch_up()
         await super()._send(posts)
+        for post in self._around.forged(self._at):
+            url = f"{self._set_up.service.url}{post.path}"
+            async with self._set_up.session.post(url, data=post.body, headers=post.headers) as answer:
+                assert answer.status == 401
         await self.settle("read")
-        await self._tape.take(self._client, self._at)
+        await self._tape.take(self._set_up.session, self._at)
 
     async def _settle(self, *jobs: str) -> None:
         await self.catch_up()
         await super()._settle(*jobs)
-        await self._tape.take(self._client, self._at)
+        await self._tape.take(self._set_up.session, self._at)
 
     async def catch_up(self) -> None:
         """Let the time until the play's next instant pass, in steps."""
-        while (at := self._at + (TICK if _is_evening(self._at) else HOUR)) < self._due:
+        while (at := self._at + (TICK if _is_evening(self._at) else NIGHT_STEP)) < self._due:
             self._go(at)
-            await self._tape.take(self._client, at)
+            await self.settle("judge")
+            await self._tape.take(self._set_up.session, at)
         self._go(self._due)
 
     def _go(self, at: Instant) -> None:
         clock.drive(self._file, at)
+        self._around.go(at)
         self._at = at
 
 
 async def record(folder: Path) -> Sequence[Path]:
     """Play the whole school in ``folder / "play"``, recorded in the play's own time. Answers the files."""
-    plan = plans.make(1, KEYS)
-    (folder / "play").mkdir()
-    async with stage(folder / "play", 0) as set_up:
+    plan = plans.make(SEED, KEYS)
+    file = folder / "play" / CLOCK
+    file.parent.mkdir()
+    clock.drive(file, MIDNIGHT - DAY)
+    async with (
+        surroundings(plan, clock.DrivenClock(file)) as around,
+        stage(file.parent, 0, {**around.settings, "QOS_TICK_S": QUICK_TICK_S}) as set_up,
+    ):
         targets = {
             "qos-monitor": f"{set_up.service.url}/metrics",
             "qos-simulation": set_up.receiver_url.replace("/claims", "/metrics"),
         }
         tape = Recording(folder, targets)
-        driver = RecordingDriver(set_up.session, set_up.service, folder / "play" / CLOCK, tape)
+        driver = RecordingDriver(set_up, tape, around)
         set_up.score.expect(dues(plan))
         await driver.put_roster(plan.school.roster(), ROSTER_TOKEN)
         people = Morning(replace(set_up, driver=driver))

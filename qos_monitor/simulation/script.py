@@ -58,6 +58,8 @@ _SPAN = 2 * MINUTE
 _REPORT = 30 * MINUTE
 _TRIES = (0, 4 * MINUTE, 12 * MINUTE)
 _BAD_FROM = 3 * MINUTE
+_ENTRIES_S = (*[1] * 3, *[2] * 6, *[3] * 5, *[4] * 4, 5, 12)
+"""How long it takes to get in: one in twenty waits for more than 5 s."""
 
 
 def events(school: School, decided: Mapping[Seat, Fate], seed: int) -> Iterator[Event]:
@@ -88,7 +90,7 @@ class _Seat:
             yield from self._outside()
             return
         comes, goes = self.fate.comes, self.fate.goes
-        yield self._event(comes - chance.randrange(3, 20) * SECOND, What.ATTEMPT)
+        yield self._event(comes - chance.choice(_ENTRIES_S) * SECOND, What.ATTEMPT)
         yield self._event(comes, What.JOIN)
         if self.fate.gap is not None:
             yield from self._interrupted(*self.fate.gap)

@@ -3,7 +3,7 @@
 import secrets
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +48,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, port: int) -> AsyncIterator[Stage]:
+async def stage(folder: Path, port: int, more: Mapping[str, str] | None = None) -> AsyncIterator[Stage]:
     """Set up in this (new) folder, and take down in order: the service first, so that it can still file.
 
-    ``port`` is the service's; a free one is taken where it is 0 or in use.
+    ``port`` is the service's; a free one is taken where it is 0 or in use. ``more`` are settings of the service
+    beside the demo's, or in their place.
     """
     clock_file = folder / CLOCK
     clock.drive(clock_file, MIDNIGHT - DAY)
@@ -68,6 +69,7 @@ async def stage(folder: Path, port: int) -> AsyncIterator[Stage]:
         "QOS_CLAIMS_URL": receiver_url,
         "QOS_CLAIMS_SECRETS": claim_secret,
         "QOS_STATUS_SECRETS": status_secret,
+        **(more or {}),
     }
     service = RunningService(settings, folder / "service.log")
     try:
