@@ -1,7 +1,8 @@
 """One evening of the simulated school with every class at one bell, its requests sent the moment they are due."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from qos_monitor.simulation import agora_sender, beacon_sender, livekit_sender
 from qos_monitor.simulation.faults import fates
@@ -29,12 +30,16 @@ def school() -> School:
     return replace(whole, groups=groups, lessons=lessons)
 
 
-def posts(whole: School) -> Sequence[Post]:
-    """Word everything that happens, in the order of time."""
-    made = [post for lesson in whole.lessons for post in _room(lesson)]
+Letter = Callable[[Instant], Post]
+"""Words a request as it is sent at an instant: a sender tells its own time, by which a client's clock is set right."""
+
+
+def letters(whole: School) -> Sequence[tuple[Instant, Letter]]:
+    """Give everything that is told, with when it happens, in the order of time."""
+    made: list[tuple[Instant, Letter]] = [(lesson.span.start, partial(_room, lesson)) for lesson in whole.lessons]
     for event in events(whole, fates(whole, SEED), SEED):
-        made += _told(event)
-    return sorted(made, key=lambda post: post.sent_at)
+        made += [(event.at, letter) for letter in _told(event)]
+    return sorted(made, key=lambda one: one[0])
 
 
 def forged(now: Instant) -> Sequence[Post]:
@@ -46,20 +51,21 @@ def forged(now: Instant) -> Sequence[Post]:
     return [*wrong, *bare, *(livekit_sender.room(lesson, is_open=True, key=key, sent_at=now) for lesson in lessons)]
 
 
-def _room(lesson: Lesson) -> Iterator[Post]:
-    at = lesson.span.start
+def _room(lesson: Lesson, sent_at: Instant) -> Post:
     if lesson.group.provider == "agora":
-        yield agora_sender.channel(lesson, is_open=True, secret=KEYS.agora, sent_at=at)
-    else:
-        yield livekit_sender.room(lesson, is_open=True, key=KEYS.livekit, sent_at=at)
+        return agora_sender.channel(lesson, is_open=True, secret=KEYS.agora, sent_at=sent_at)
+    return livekit_sender.room(lesson, is_open=True, key=KEYS.livekit, sent_at=sent_at)
 
 
-def _told(event: Event) -> Iterator[Post]:
-    """Tell of one event: the learner's client, the provider, or both."""
+def _told(event: Event) -> Iterator[Letter]:
+    """Let the learner's client tell of an event, or the provider."""
     if event.what in (What.ATTEMPT, What.FAILURE, What.QUALITY):
-        yield beacon_sender.batch([event], KEYS.beacon, event.at)
-    if event.what in (What.JOIN, What.LEAVE):
-        if event.lesson.group.provider == "agora":
-            yield agora_sender.person(event, KEYS.agora, event.at)
-        else:
-            yield livekit_sender.person(event, KEYS.livekit, event.at)
+        yield partial(beacon_sender.batch, [event], KEYS.beacon)
+    elif event.what in (What.JOIN, What.LEAVE):
+        yield partial(_webhook, event)
+
+
+def _webhook(event: Event, sent_at: Instant) -> Post:
+    if event.lesson.group.provider == "agora":
+        return agora_sender.person(event, KEYS.agora, sent_at)
+    return livekit_sender.person(event, KEYS.livekit, sent_at)

@@ -30,6 +30,7 @@ EXPECTED = {
     "QosLearnerMinutesBurnSlow agora",
     "QosNodeBurnFast agora bj-7",
     "QosNodeBurnSlow agora bj-7",
+    "QosJoinSuccessBurnFast agora",
     "QosJoinSuccessBurnSlow agora",
     "QosSignatureFailures agora missing_signature",
     "QosSignatureFailures agora wrong_signature",
@@ -122,14 +123,14 @@ def monitored(folder: Path, service: str, sink: str) -> Iterator[lab.Prometheus]
 
 async def play(set_up: Stage) -> None:
     """Let the evening pass, and send what is due; twice in it somebody forges."""
-    waiting = deque(one_evening.posts(one_evening.school()))
+    waiting = deque(one_evening.letters(one_evening.school()))
     began_s = clock.stopwatch_s()
     forged = deque([one_evening.STARTS_AT + 4 * MINUTE, one_evening.STARTS_AT + 9 * MINUTE])
     while True:
         now = BEGINS_AT + round((clock.stopwatch_s() - began_s) * quick.FACTOR * SECOND)
         clock.drive(set_up.folder / CLOCK, now)
-        while waiting and waiting[0].sent_at <= now:
-            assert await send(set_up, waiting.popleft()) < 300
+        while waiting and waiting[0][0] <= now:
+            assert await send(set_up, waiting.popleft()[1](now)) < 300
         if forged and forged[0] <= now:
             forged.popleft()
             assert {await send(set_up, post) for post in one_evening.forged(now)} == {401}
