@@ -11,6 +11,7 @@ from aiohttp import web
 
 from collectors import registry
 from collectors.contract import Collector
+from collectors.polls import POLLED
 from qos_monitor import backend, feeds, joins, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
 from qos_monitor.claims.breaker import BreakerLimits
@@ -19,6 +20,7 @@ from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
+from qos_monitor.retention import Periods, Retention
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
@@ -35,7 +37,7 @@ from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
 from qos_monitor.web.observations import Observations, Roster
 from qos_monitor.web.runbooks import Runbooks
-from qos_monitor.wiring import Claims
+from qos_monitor.wiring import ALWAYS_FULL, Claims
 from rules import policy as policies
 from rules.document import Invalid
 from rules.policy import Policy
@@ -184,7 +186,13 @@ class Service:
         given = (self._settings, self.engine, self.clock, session, self.telemetry)
         polls = [*polling.jobs(*given), *status_pages.jobs(*given)]
         measure = Job("measure", self._measure, joins.BATCH)
-        return [read, Job("remap", self._remap), measure, *self._claims.jobs(session), *polls]
+        retained = Job("retain", self._retention().run, ALWAYS_FULL)  # one piece a tick: others come first
+        return [read, Job("remap", self._remap), measure, retained, *self._claims.jobs(session), *polls]
+
+    def _retention(self) -> Retention:
+        settings = self._settings
+        days = (settings.keep_deliveries_days, settings.keep_evidence_days, settings.keep_superseded_days)
+        return Retention(self.engine, self.clock, Periods(*days), POLLED, self.telemetry.retained)
 
     async def _read(self) -> int:
         report = await reading.read_batch(

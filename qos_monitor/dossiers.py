@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.polls import reconciled
 from collectors.removals import explained
-from qos_monitor import carrying, going_down, window_book
-from qos_monitor.storage.rows import chunks, course_of, observation_of
+from qos_monitor import carrying, going_down, sealing, window_book
+from qos_monitor.storage.rows import chunks, course_of, observation_of, window_of
 from qos_monitor.storage.tables import classes, courses, observations
 from rules.document import Fields, Invalid, Problem
 from rules.dossier import Dossier, read_surroundings
@@ -29,13 +29,15 @@ async def dossier_of(conn: AsyncConnection, kept: "KeptLife", cases: Sequence[Ca
     """Collect what the given cases rest on, as known at ``now``; without cases, the records alone.
 
     Classes from the first one a case is about are given with all that was seen in them; older ones, which matter only
-    for the lessons they used up, as the records of their verdicts.
+    for the lessons they used up, as the records of their verdicts; so are those whose evidence is past its time.
     """
     life = kept.life
     since = min((case.lineage_at for case in cases), default=None)
     anchors = [item.anchor.starts_at for case in cases if case.outage for item in case.outage.placed]
     since = None if since is None else min([since, *anchors])
     fresh = [one for one in kept.verdicts if since is not None and one.record.ends_at > since]
+    sealed = await sealing.sealed_among(conn, (window_of(one.record.starts_at) for one in fresh))
+    fresh = [one for one in fresh if window_of(one.record.starts_at) not in sealed]
     ids = [one.record.class_id for one in fresh]
     scheduled = [row for some in chunks(ids) for row in await window_book.classes_where(conn, classes.c.id.in_(some))]
     taught = [

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qos_monitor import sealing
 from qos_monitor.storage.engine import insert, upsert
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import classes, learners, windows
@@ -33,8 +34,16 @@ async def touch_classes(conn: AsyncConnection, class_ids: Iterable[str], now: In
 
 
 async def touch_windows(conn: AsyncConnection, due: Iterable[tuple[int, Instant]]) -> None:
-    """Have windows judged at the given instants, or earlier where they are due earlier."""
-    rows = [{"window": window, "due_at": due_at, "lease_until": 0, "lease_token": 0} for window, due_at in sorted(due)]
+    """Have windows judged at the given instants, or earlier where they are due earlier; sealed ones never again."""
+    wanted = sorted(due)
+    if not wanted:
+        return
+    open_ones = await sealing.judgeable(conn, (window for window, _ in wanted))
+    rows = [
+        {"window": window, "due_at": due_at, "lease_until": 0, "lease_token": 0}
+        for window, due_at in wanted
+        if window in open_ones
+    ]
     if not rows:
         return
     statement = insert(conn.dialect.name, windows)

@@ -135,6 +135,7 @@ class Gauges(Collector):
             standing.UNMAPPED: {key: float(count) for key, count in sorted(strange.items())},
             **await owing.read(conn, watched.terms, now),
             **await upkeep.read(conn, self._engine, watched.bytes_max),
+            **await upkeep.oldest(conn),
             **await tallied.read(conn, words),
             **await self._feeds.samples(conn, self._last_received(), now),
         }

@@ -22,6 +22,11 @@ _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _TOKEN_LENGTH_MIN = 16
 _KEY_BYTES_MIN = 24  # standardwebhooks asks for 24 to 64 bytes
 
+DAYS_MIN: int = 60
+"""Judging looks back 28 days and polling 30; what is older is never looked at again, with as much to spare."""
+
+DAYS_MAX: int = 36_500
+
 
 def text(given: str) -> str:
     """Take any text that is not empty."""
@@ -140,6 +145,13 @@ def whole(given: str) -> int:
     """Take a whole number, 0 or more."""
     if not given.isascii() or not given.isdigit():
         raise ValueError("a whole number, 0 or more")
+    return int(given)
+
+
+def kept_days(given: str) -> int:
+    """Take how many days something is kept: long enough for judging to look back, or 0 for ever."""
+    if not given.isascii() or not given.isdigit() or 0 < int(given) < DAYS_MIN or int(given) > DAYS_MAX:
+        raise ValueError(f"a whole number of days from {DAYS_MIN} to {DAYS_MAX}, or 0 for ever")
     return int(given)
 
 

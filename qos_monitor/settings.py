@@ -84,6 +84,9 @@ class Settings:
     body_bytes_max: int
     upload_bytes_max: int
     intake_queue_max: int
+    keep_deliveries_days: int
+    keep_evidence_days: int
+    keep_superseded_days: int
 
 
 def _secret(name: str, meaning: str, read: Callable[[str], object]) -> Setting:
@@ -160,6 +163,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_BODY_BYTES_MAX", "1048576", "largest webhook taken", values.positive),
     Setting("QOS_UPLOAD_BYTES_MAX", "33554432", "largest roster or batch of observations taken", values.positive),
     Setting("QOS_INTAKE_QUEUE_MAX", "4096", "deliveries that may wait for the disk before 503", values.positive),
+    Setting("QOS_KEEP_DELIVERIES_DAYS", "90", "raw deliveries, once read; 60 or more, 0: for ever", values.kept_days),
+    Setting("QOS_KEEP_EVIDENCE_DAYS", "400", "observations, polls; 60 or more, 0: for ever", values.kept_days),
+    Setting("QOS_KEEP_SUPERSEDED_DAYS", "400", "verdicts replaced; 60 or more, 0: for ever", values.kept_days),
 )
 
 _BY_NAME = {setting.name: setting for setting in TABLE}

@@ -45,6 +45,7 @@ class Telemetry:
         self.polls = self._children(counted.POLLS, POLLED, list(Said))
         self.polls_lost = self._children(counted.POLLS_LOST, POLLED)
         self.polled_events = self._children(counted.POLLED_EVENTS, POLLED, labels.FOUND)
+        self._retained = self._children(counted.RETAINED, labels.TABLES)
         self._pages = self._declare(counted.STATUS_PAGES)
         seconds = counted.INTAKE_SECONDS
         durations = Histogram(
@@ -91,6 +92,10 @@ class Telemetry:
         """Count the joins and leaves in one class's statistics: those webhooks told too, and those they did not."""
         self.polled_events[provider, "told"].inc(told)
         self.polled_events[provider, "missed"].inc(missed)
+
+    def retained(self, table: str, rows: int) -> None:
+        """Count rows that were deleted because they were past their time."""
+        self._retained[(table,)].inc(rows)
 
     def queue(self, depth: Callable[[], int], rows_max: int) -> None:
         """Show what waits for the disk, asked anew at each scrape."""

@@ -4,12 +4,32 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor.gauging.samples import Samples, alone
 from qos_monitor.metrics import standing
 from qos_monitor.storage.engine import file_of
+from qos_monitor.storage.tables import deliveries, observations, verdicts
+from rules.observation import Kind
+from rules.span import SECOND
+
+
+async def oldest(conn: AsyncConnection) -> Samples:
+    """Say how far back what is deleted in time reaches; each a look at the beginning of an index."""
+    first = select(deliveries.c.received_at).order_by(deliveries.c.seq).limit(1)
+    kinds = [(await conn.execute(_first_of(kind))).scalar() for kind in Kind]
+    old = select(verdicts.c.recorded_at).where(~verdicts.c.current).order_by(verdicts.c.recorded_at).limit(1)
+    found = {
+        "deliveries": (await conn.execute(first)).scalar(),
+        "observations": min((at for at in kinds if at is not None), default=None),
+        "verdicts": (await conn.execute(old)).scalar(),
+    }
+    return {standing.OLDEST_KEPT: {(table,): (at or 0) / SECOND for table, at in found.items()}}
+
+
+def _first_of(kind: Kind) -> Select[tuple[int]]:
+    return select(func.min(observations.c.at)).where(observations.c.kind == kind.value)
 
 
 async def read(conn: AsyncConnection, engine: AsyncEngine, bytes_max: int) -> Samples:

@@ -67,6 +67,9 @@ STATUS_PAGES = _here.counter(
     "provider",
     "result",
 )
+RETAINED = _here.counter(
+    "qos_retention_rows_deleted_total", "rows", "deleted because they were past their time", "table"
+)
 BUILD = Metric("qos_build_info", "info", ("version", "rule_version"), "version of the program and of its rules", "1")
 
 METRICS: tuple[Metric, ...] = (
@@ -86,5 +89,6 @@ METRICS: tuple[Metric, ...] = (
     POLLS_LOST,
     POLLED_EVENTS,
     STATUS_PAGES,
+    RETAINED,
     BUILD,
 )

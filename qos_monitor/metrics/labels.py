@@ -15,7 +15,7 @@ OTHER, NONE = "other", "none"
 
 DELIVERY_RESULTS = ("accepted", "refused", "too_large", "invalid", "overloaded", "failed", "broken_off")
 READ_RESULTS = ("read", "unreadable")
-JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll", "status")
+JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll", "status", "retain")
 JOB_RESULTS = ("ok", "failed")
 ROUTES = ("webhooks", "observations")
 CLAIM_RESULTS = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
@@ -47,6 +47,9 @@ AGE_BUCKETS_H: tuple[tuple[str, float], ...] = (
 """How long ago a learner's open outage began, in hours, each up to its bound."""
 AGES = tuple(name for name, _ in AGE_BUCKETS_H)
 AHEAD_H = {"0h": 0, "6h": 6, "12h": 12, "24h": 24}
+TABLES = ("deliveries", "observations", "verdicts", "polls", "feed_spans", "notices")
+"""Where rows are deleted from when they are past their time."""
+OLDEST = ("deliveries", "observations", "verdicts")
 UNMAPPED_WHAT = ("room", "person")
 SIMULATION_RESULTS = ("owed", "right", "missed", "false")
 
@@ -88,6 +91,8 @@ PER_METRIC: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("qos_claims_filed_total", "kind"): CLAIM_KINDS,
     ("qos_filed_money_total", "kind"): CLAIM_KINDS,
     ("qos_learners_now", "state"): STATES_NOW,
+    ("qos_retention_rows_deleted_total", "table"): TABLES,
+    ("qos_oldest_kept_timestamp_seconds", "table"): OLDEST,
 }
 """Values of labels that mean something else in each metric."""
 

@@ -94,6 +94,12 @@ DATABASE_LIMIT = _here.gauge(
     "bytes",
     "what it may take: QOS_DATABASE_BYTES_MAX, or what it and the free disk make together; +Inf where neither is known",
 )
+OLDEST_KEPT = _here.gauge(
+    "qos_oldest_kept_timestamp_seconds",
+    "seconds since 1970",
+    "when the oldest delivery was received, the oldest thing seen, the oldest superseded verdict taken; 0: there is none",
+    "table",
+)
 READING_AGE = _here.gauge("qos_reading_age_seconds", "seconds", "since these were read from the database")
 READING_SECONDS = _here.gauge("qos_reading_duration_seconds", "seconds", "how long the last reading took")
 
@@ -122,6 +128,7 @@ METRICS: tuple[Metric, ...] = (
     CALENDAR,
     DATABASE_SIZE,
     DATABASE_LIMIT,
+    OLDEST_KEPT,
     READING_AGE,
     READING_SECONDS,
 )

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from qos_monitor.storage import (
     access_tables,  # noqa: F401 - so that the metadata is whole wherever it is used
+    keeping_tables,  # noqa: F401 - likewise
     schema,
 )
 
@@ -250,6 +251,12 @@ Index(
     unique=True,
     sqlite_where=text("current = 1"),  # as SQLAlchemy asks: SQLite knows an index by the very words
     postgresql_where=verdicts.c.current,
+)
+Index(
+    "ix_verdicts_superseded",
+    verdicts.c.recorded_at,
+    sqlite_where=text("current = 0"),
+    postgresql_where=~verdicts.c.current,
 )
 Index("ix_verdicts_window", verdicts.c.window)
 Index("ix_verdicts_class_id", verdicts.c.class_id)

@@ -1,0 +1,26 @@
+"""The tables of what is no longer kept; instants are UTC milliseconds since 1970."""
+
+from sqlalchemy import BigInteger, Column, Index, String, Table
+
+from qos_monitor.storage.schema import metadata
+
+sealed_windows = Table(
+    "sealed_windows",
+    metadata,
+    Column("window", BigInteger, primary_key=True, doc="half hours since 1970; never judged again"),
+    Column("sealed_at", BigInteger, nullable=False),
+    Column("emptied_at", BigInteger, doc="when what was seen in its classes was deleted; null: it is still there"),
+)
+Index(
+    "ix_sealed_windows_full",
+    sealed_windows.c.window,
+    sqlite_where=sealed_windows.c.emptied_at.is_(None),
+    postgresql_where=sealed_windows.c.emptied_at.is_(None),
+)
+
+forgotten = Table(
+    "forgotten",
+    metadata,
+    Column("pseudonym", String(64), primary_key=True, doc="HMAC of the name under the installation's key"),
+    Column("at", BigInteger, nullable=False),
+)
