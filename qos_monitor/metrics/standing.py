@@ -97,7 +97,7 @@ DATABASE_LIMIT = _here.gauge(
 OLDEST_KEPT = _here.gauge(
     "qos_oldest_kept_timestamp_seconds",
     "seconds since 1970",
-    "when the oldest delivery was received, the oldest thing seen, the oldest superseded verdict taken; 0: there is none",
+    "when the oldest delivery was received, the oldest thing seen, the oldest replaced verdict taken; 0: there is none",
     "table",
 )
 READING_AGE = _here.gauge("qos_reading_age_seconds", "seconds", "since these were read from the database")

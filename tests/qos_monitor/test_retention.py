@@ -1,7 +1,6 @@
 """What is past its time goes in small pieces; what is still judged, owed or unread does not notice."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -32,7 +31,6 @@ from qos_monitor.storage.tables import (
     windows,
 )
 from qos_monitor.storage.tables import WAITING as UNREAD
-from rules.observation import Observation
 from rules.span import DAY, HOUR, MINUTE, Instant
 
 PERIODS = Periods(90, 400, 400)
@@ -326,7 +324,7 @@ async def test_judging_what_is_kept_is_not_changed_by_what_went(engine: AsyncEng
     await settle(house)
     async with storage.writing(engine) as conn:
         await roster.apply(conn, school(young, enrolments=[enrolment()]), now=0)
-    told: Sequence[Observation] = [*present(young[0]), *kept_out(young[1]), *kept_out(young[3])]
+    told = [*present(young[0]), *kept_out(young[1]), *kept_out(young[3])]
     await house.court.observe(told, LATER)
     found.append(await house.judged())
 
