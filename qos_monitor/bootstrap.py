@@ -132,8 +132,10 @@ class Service:
         await self._remember()
         self._writer.start()
         self._session = aiohttp.ClientSession()
-        self._runner = web_app.runner(self._app(), _SHUTDOWN_S)
+        hooks = Hooks(self.intake, self.telemetry, self._settings.body_bytes_max, self._settings.beacon_origins)
+        self._runner = web_app.runner(self._app(hooks), _SHUTDOWN_S)
         await self._runner.setup()
+        web_app.open_ahead(self._runner, hooks.doors())
         settings = self._settings
         await web.TCPSite(self._runner, settings.host, settings.port, backlog=1024).start()
         self._scheduler = Scheduler(self._jobs(self._session), settings.tick_s, self.telemetry)
@@ -157,9 +159,8 @@ class Service:
         await self.engine.dispose()
         logs.event("stopped")
 
-    def _app(self) -> web.Application:
+    def _app(self, hooks: Hooks) -> web.Application:
         settings = self._settings
-        hooks = Hooks(self.intake, self.telemetry, settings.body_bytes_max, settings.beacon_origins)
         groups: list[web_app.Handlers] = [
             hooks,
             Observations(self.intake, self.telemetry, self.clock, settings.observations_token),

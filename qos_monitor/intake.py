@@ -66,7 +66,7 @@ class Intake:
     async def keep(self, delivery: Delivery, named: DeliveryKey, kept_headers: Collection[str] = ()) -> None:
         """Store a delivery that is believed. Raises what Writer.put raises."""
         key, headers = storable(named), delivery.headers
-        kept = {name: headers[name][:_HEADER_LENGTH_MAX] for name in kept_headers if name in headers}
+        kept = {name: sent[:_HEADER_LENGTH_MAX] for name in kept_headers if (sent := headers.get(name)) is not None}
         await self._writer.put(
             (
                 delivery.provider,

@@ -1,7 +1,7 @@
 """Reads Agora's NCS webhooks: bytes in, sightings out. README.md here has the facts and their sources."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -105,16 +105,13 @@ class Agora:
         Raises Refused. The signature holds no time (docs, signature-verification): a replay is caught by
         `key` and by the observation's id, not here.
         """
-        given = {name: delivery.headers[name].strip() for name in _SHAPES if name in delivery.headers}
+        headers = delivery.headers
+        given = [(sent.strip(), shape) for name, shape in _SHAPES.items() if (sent := headers.get(name)) is not None]
         if not given:
             raise Refused("missing_signature")
-        believed = [self._fit(given, delivery.body, secret.encode()) for secret in self.secrets]
+        believed = [_fit(given, delivery.body, secret.encode()) for secret in self.secrets]
         if not any(believed):
             raise Refused("wrong_signature")
-
-    @staticmethod
-    def _fit(given: Mapping[str, str], body: bytes, secret: bytes) -> bool:
-        return all(signing.fits(value, body, (secret,), _SHAPES[name]) for name, value in given.items())
 
     def key(self, delivery: Delivery) -> DeliveryKey:
         """Name the event by its notice and what it is about, not by ``notifyMs``: a re-send has another.
@@ -158,6 +155,10 @@ class Agora:
 def build(secrets: tuple[str, ...]) -> Agora:
     """Make the collector from its settings: the NCS secrets that are live. Raises ValueError."""
     return Agora(secrets)
+
+
+def _fit(given: Iterable[tuple[str, signing.Shape]], body: bytes, secret: bytes) -> bool:
+    return all(signing.fits(sent, body, (secret,), shape) for sent, shape in given)
 
 
 def _about(notice: Object, payload: Object) -> str:

@@ -12,6 +12,7 @@ from qos_monitor.errors import QosError
 from qos_monitor.intake import Intake
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web.answers import come_again
+from qos_monitor.web.app import Door
 
 BEACON = "beacon"
 _BODY_WAIT_S = 30
@@ -32,10 +33,14 @@ class Hooks:
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes into an application: a plain path for each provider, which is found without a pattern."""
-        for provider in self._intake.providers():
-            app.router.add_post(f"/webhooks/{provider}", functools.partial(self.take, provider))
+        for path, take in self.doors().items():
+            app.router.add_post(path, take)
         app.router.add_post("/webhooks/{provider}", self.stranger)
         app.router.add_options(f"/webhooks/{BEACON}", self.preflight)
+
+    def doors(self) -> dict[str, Door]:
+        """Give the path of each provider's webhooks, and what takes them."""
+        return {f"/webhooks/{name}": functools.partial(self.take, name) for name in self._intake.providers()}
 
     async def stranger(self, _request: web.Request) -> web.Response:
         """Answer 404: nobody of that name is configured. The name is no label, for anybody may make up another."""

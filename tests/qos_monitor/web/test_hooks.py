@@ -11,6 +11,7 @@ from aiohttp import web
 from service_parts import TOKEN, SetClock, SpokenCollector, said
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from yarl import URL
 
 from collectors.contract import Delivery, DeliveryKey
 from qos_monitor.intake import COLUMNS, Intake, storable
@@ -76,12 +77,14 @@ async def door(embedded: AsyncEngine) -> AsyncIterator[Door]:
     writer.start()
     intake = Intake(collectors, writer, clock)
     telemetry = Telemetry([*collectors, PROVIDER])
+    hooks = Hooks(intake, telemetry, 1000, (ORIGIN,))
     groups: list[web_app.Handlers] = [
-        Hooks(intake, telemetry, 1000, (ORIGIN,)),
+        hooks,
         Observations(intake, telemetry, clock, TOKEN),
     ]
     runner = web_app.runner(web_app.create(groups, (), 100_000), 5.0)
     await runner.setup()
+    web_app.open_ahead(runner, hooks.doors())
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -107,6 +110,25 @@ async def test_a_repeat_is_answered_alike_and_stored_once(door: Door) -> None:
         assert (await door.post(said("e1"), **SIGNED)).status == 200
 
     assert len(await door.stored()) == 1
+
+
+@pytest.mark.parametrize("path", ["/webhooks/agora?from=console", "/webhooks/%61gora"])
+async def test_the_path_may_be_written_in_another_way(door: Door, path: str) -> None:
+    answer = await door.client.post(URL(path, encoded=True), data=said("e1"), headers=SIGNED)
+
+    assert answer.status == 200
+    assert door.counted("accepted") == 1
+
+
+async def test_a_sender_who_asks_first_whether_to_go_on_is_told_to(door: Door) -> None:
+    answer = await door.client.post("/webhooks/agora", data=said("e1"), headers=SIGNED, expect100=True)
+
+    assert answer.status == 200
+    assert len(await door.stored()) == 1
+
+
+async def test_no_other_method_is_taken(door: Door) -> None:
+    assert (await door.client.get("/webhooks/agora")).status == 405
 
 
 async def test_who_is_not_believed_hears_401_and_is_counted_by_reason(door: Door) -> None:
