@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test servers e2e e2e-setup bench fuzz lint format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,6 +19,8 @@ help:
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
 	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
 	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
+	echo "make dashboards  write grafana/dashboards and docs/dashboards.md from grafana/source"
+	echo "make dashboards-check  hold the dashboards to Grafana's own types; needs npm"
 	echo "make lint    style, types and import direction alone"
 	echo "make format  let ruff lay the code out"
 	echo "make wheel   build the wheel into dist/"
@@ -100,6 +102,24 @@ fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/test_polled_fuzz.py \
 	  tests/collectors/statuspage tests/qos_monitor/test_backend.py tests/qos_monitor/importing/test_mutated_imports.py \
 	  tests/qos_monitor/importing/test_mutated_answers.py
+
+dashboards: install
+	@$(BIN)/python grafana/source/build.py
+
+# No part of make test, for a bare machine has no node.
+dashboards-check:
+	@command -v npm > /dev/null || { echo "npm is missing (Debian: apt-get install npm); make test needs no npm"; exit 1; }
+	rm -rf var/dashboards-check
+	mkdir -p var
+	cp -r grafana/check var/dashboards-check
+	cd var/dashboards-check
+	npm ci --no-audit --no-fund --loglevel=error
+	for file in ../../grafana/dashboards/*.json; do
+	  { echo 'import type { Checked } from "./types";'; printf 'export const made: Checked = '; cat "$$file"; } \
+	    > "$$(basename "$$file" .json).ts"
+	done
+	npx tsc --project .
+	echo "Grafana's types of $$(node -p 'require("@grafana/schema/package.json").version') have room for all of it"
 
 lint: install
 	@echo "== style"

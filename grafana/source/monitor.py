@@ -1,9 +1,12 @@
 """The monitor itself, for who runs it: does it hear everything, keep up, and get its claims across."""
 
 import sheet
-from machine import ANY, MACHINE, QUIET
-from queries import RATE, rate, told
-from sheet import Panel, Shape, Sheet
+from choices import upgrades
+from look import BAD, GOOD, WARN, Steps
+from machine import ANY, MACHINE
+from panel import Panel, Shape
+from queries import OF, OF_INSTANCE, RANGE, RATE, UNHEARD, rate, told
+from sheet import Sheet
 
 _RUNBOOK_OF = {
     "Processes up": "QosDown",
@@ -15,39 +18,41 @@ _RUNBOOK_OF = {
 }
 
 
-def _number(title: str, says: str, ask: str, unit: str, steps: tuple[tuple[float | None, str], ...]) -> Panel:
-    empty = "Not scraped: is the service up?"
-    return Panel(title, says, unit, [(ask, title)], Shape.NUMBER, 4, 4, steps, empty, (_RUNBOOK_OF[title],))
+def _number(title: str, says: str, ask: str, unit: str, steps: Steps) -> Panel:
+    runbooks, decimals = (_RUNBOOK_OF[title],), None if unit == "s" else 1 if unit == "percentunit" else 0
+    return Panel(title, says, unit, [(ask, title)], UNHEARD, Shape.NUMBER, 4, 4, steps, runbooks, decimals=decimals)
 
+
+_OURS = f"{OF}, {OF_INSTANCE}"
 
 _NOW = (
     _number(
         "Processes up",
         "Processes of qos-monitor that Prometheus can scrape now.",
         "count(qos_build_info)",
-        "none",
-        ((None, "red"), (1, "green")),
+        "locale",
+        ((None, BAD), (1, GOOD)),
     ),
     _number(
         "Waiting to be read",
         "Deliveries stored and not yet read. A few are normal under load; a rising number is not.",
         told("qos_deliveries_waiting"),
         "locale",
-        ((None, "green"), (1000, "orange"), (10000, "red")),
+        ((None, GOOD), (1000, WARN), (10000, BAD)),
     ),
     _number(
         "Judging lag",
         "How long the oldest window or learner has been due. Verdicts, and so refunds, are late by as much.",
         told("qos_judging_lag_seconds"),
         "s",
-        ((None, "green"), (300, "orange"), (900, "red")),
+        ((None, GOOD), (300, WARN), (900, BAD)),
     ),
     _number(
         "Oldest claim in the outbox",
         "Since the oldest claim that the refund system has not answered was made; 0 where none waits.",
         told("qos_outbox_oldest_seconds"),
         "s",
-        ((None, "green"), (900, "orange"), (3600, "red")),
+        ((None, GOOD), (900, WARN), (3600, BAD)),
     ),
     _number(
         "Database, of its limit",
@@ -55,7 +60,7 @@ _NOW = (
         "known (PostgreSQL without QOS_DATABASE_BYTES_MAX).",
         f"{told('qos_database_size_bytes')} / {told('qos_database_limit_bytes')}",
         "percentunit",
-        ((None, "green"), (0.8, "orange"), (0.9, "red")),
+        ((None, GOOD), (0.8, WARN), (0.9, BAD)),
     ),
     _number(
         "Calendar known for",
@@ -63,7 +68,7 @@ _NOW = (
         "calendar is published in November.",
         f"{told('qos_calendar_published_until_timestamp_seconds')} - time()",
         "s",
-        ((None, "red"), (0, "orange"), (3888000, "green")),
+        ((None, BAD), (0, WARN), (3888000, GOOD)),
     ),
 )
 
@@ -73,8 +78,9 @@ _INTAKE = (
         "Webhooks answered each second, by what became of them. Overloaded and failed are sent again by their "
         "senders; refused and invalid are not believed.",
         "reqps",
-        [(rate("qos_deliveries_total", "result"), "{{result}}")],
-        empty=QUIET,
+        [(rate("qos_deliveries_total", "result", _OURS), "{{result}}")],
+        colours=("accepted", "refused", "failed"),
+        empty=UNHEARD,
         runbooks=("QosIntakeRefusing",),
     ),
     Panel(
@@ -83,8 +89,8 @@ _INTAKE = (
         "somebody tries.",
         "reqps",
         [
-            (rate("qos_deliveries_refused_total", "provider, reason") + " > 0", "{{provider}} {{reason}}"),
-            (f"sum(rate(qos_deliveries_unknown_provider_total[{RATE}])) > 0", "unknown provider"),
+            (rate("qos_deliveries_refused_total", "provider, reason", _OURS) + " > 0", "{{provider}} {{reason}}"),
+            (f"sum(rate(qos_deliveries_unknown_provider_total{{{OF_INSTANCE}}}[{RATE}])) > 0", "unknown provider"),
         ],
         empty="Every sender was believed: nothing was refused in this range",
         runbooks=("QosSignatureFailures",),
@@ -94,10 +100,10 @@ _INTAKE = (
         "Verified, stored and committed. A sender gives up after some seconds and sends again.",
         "s",
         [
-            (f"histogram_quantile({q}, {rate('qos_intake_duration_seconds_bucket', 'le')})", name)
+            (f"histogram_quantile({q}, {rate('qos_intake_duration_seconds_bucket', 'le', OF_INSTANCE)})", name)
             for q, name in ((0.5, "median"), (0.95, "95th percentile"), (0.99, "99th percentile"))
         ],
-        steps=((None, "green"), (1, "red")),
+        steps=((None, GOOD), (1, BAD)),
         empty="Nothing was delivered in this range",
         runbooks=("QosIntakeRefusing",),
     ),
@@ -106,9 +112,9 @@ _INTAKE = (
         "Deliveries accepted and waiting for the disk ÷ so many may wait. At 1 the next sender is told to come again. "
         "The fullest process counts.",
         "percentunit",
-        [("max(qos_intake_queue_rows / qos_intake_queue_limit_rows)", "fullest process")],
-        steps=((None, "green"), (0.8, "red")),
-        empty=QUIET,
+        [(f"max(qos_intake_queue_rows{{{OF_INSTANCE}}} / qos_intake_queue_limit_rows)", "fullest process")],
+        steps=((None, GOOD), (0.8, BAD)),
+        empty=UNHEARD,
         runbooks=("QosIntakeRefusing",),
     ),
     Panel(
@@ -117,10 +123,10 @@ _INTAKE = (
         "events that the collector does not know yet.",
         "reqps",
         [
-            (rate("qos_deliveries_read_total", "provider", 'result="unreadable"'), "{{provider}} unreadable"),
-            (rate("qos_events_unknown_total", "provider"), "{{provider}} unknown events"),
+            (rate("qos_deliveries_read_total", "provider", f'{_OURS}, result="unreadable"'), "{{provider}} unreadable"),
+            (rate("qos_events_unknown_total", "provider", _OURS), "{{provider}} unknown events"),
         ],
-        empty=QUIET,
+        empty=UNHEARD,
         runbooks=("QosUnreadableDeliveries",),
     ),
     Panel(
@@ -128,9 +134,9 @@ _INTAKE = (
         "Seen in the last 7 days in a room, or of a person, that the roster does not know. They count for nobody until "
         "the roster or a mapping tells.",
         "locale",
-        [(told("qos_observations_unmapped", "provider, what"), "{{provider}} {{what}}")],
+        [(told(f"qos_observations_unmapped{{{OF}}}", "provider, what"), "{{provider}} {{what}}")],
         steps=ANY,
-        empty=QUIET,
+        empty=UNHEARD,
         runbooks=("QosObservationsUnmapped",),
     ),
 )
@@ -140,14 +146,15 @@ _POLLS = (
         "New observations, by kind",
         "Observations stored each second, each once whoever repeats it.",
         "ops",
-        [(rate("qos_observations_total", "kind"), "{{kind}}")],
-        empty=QUIET,
+        [(rate("qos_observations_total", "kind", _OURS), "{{kind}}")],
+        empty=UNHEARD,
+        runbooks=("QosObservationsUnmapped",),
     ),
     Panel(
         "Polls, by result",
         "Questions for statistics each second, by what the answer was.",
         "reqps",
-        [(rate("qos_polls_total", "provider, result") + " > 0", "{{provider}} {{result}}")],
+        [(rate("qos_polls_total", "provider, result", _OURS) + " > 0", "{{provider}} {{result}}")],
         empty="No provider was asked: polling is not set up, or no class was near",
         runbooks=("QosPollsLost",),
     ),
@@ -159,23 +166,25 @@ _POLLS = (
         [
             (
                 (
-                    'sum by (provider) (increase(qos_polled_events_total{found="missed"}[$__range])) / '
-                    "(sum by (provider) (increase(qos_polled_events_total[$__range])) > 0)"
+                    f'sum by (provider) (increase(qos_polled_events_total{{{_OURS}, found="missed"}}[{RANGE}])) / '
+                    f"(sum by (provider) (increase(qos_polled_events_total{{{_OURS}}}[{RANGE}])) > 0)"
                 ),
                 "{{provider}}",
             )
         ],
-        Shape.RANKED,
-        4,
+        shape=Shape.RANKED,
+        width=4,
+        runbooks=("QosPollsLost",),
+        console="",
         empty="No statistics told of joins: polling is not set up, or no class ended",
     ),
     Panel(
         "Lost for ever",
         "Classes whose statistics were asked for too late, over the range shown.",
         "locale",
-        [("sum by (provider) (increase(qos_polls_lost_total[$__range]))", "{{provider}}")],
-        Shape.RANKED,
-        4,
+        [(f"sum by (provider) (increase(qos_polls_lost_total{{{_OURS}}}[{RANGE}]))", "{{provider}}")],
+        shape=Shape.RANKED,
+        width=4,
         steps=ANY,
         empty="No provider is asked for statistics",
         runbooks=("QosPollsLost",),
@@ -195,7 +204,7 @@ _WORK = (
             )
             for q, name in ((0.5, "median"), (0.95, "95th percentile"))
         ],
-        steps=((None, "green"), (900, "red")),
+        steps=((None, GOOD), (900, BAD)),
         empty="No verdict was given in this range: no class ended",
         runbooks=("QosJudgingBehind",),
     ),
@@ -204,8 +213,8 @@ _WORK = (
         "How long the oldest window or learner has been due, and how old what the database told is.",
         "s",
         [(told("qos_judging_lag_seconds"), "judging"), (told("qos_reading_age_seconds"), "reading of the database")],
-        steps=((None, "green"), (900, "red")),
-        empty=QUIET,
+        steps=((None, GOOD), (900, BAD)),
+        empty=UNHEARD,
         runbooks=("QosJudgingBehind",),
     ),
     Panel(
@@ -213,7 +222,7 @@ _WORK = (
         "Stored and not yet read.",
         "locale",
         [(told("qos_deliveries_waiting"), "waiting")],
-        empty=QUIET,
+        empty=UNHEARD,
         runbooks=("QosJudgingBehind",),
     ),
     Panel(
@@ -221,24 +230,24 @@ _WORK = (
         "Runs of each background job each second, over all processes. Prometheus keeps our label `job` as "
         "`exported_job`.",
         "ops",
-        [(rate("qos_job_runs_total", "exported_job", 'result="ok"'), "{{exported_job}}")],
-        empty=QUIET,
+        [(rate("qos_job_runs_total", "exported_job", f'{OF_INSTANCE}, result="ok"'), "{{exported_job}}")],
+        empty=UNHEARD,
         runbooks=("QosJobFailing",),
     ),
     Panel(
         "Failed runs of jobs",
         "Runs that ended in an error, each second. A job runs again at its next time; one failure is no harm.",
         "ops",
-        [(rate("qos_job_runs_total", "exported_job", 'result="failed"'), "{{exported_job}}")],
-        empty=QUIET,
+        [(rate("qos_job_runs_total", "exported_job", f'{OF_INSTANCE}, result="failed"'), "{{exported_job}}")],
+        empty=UNHEARD,
         runbooks=("QosJobFailing",),
     ),
     Panel(
         "Time of jobs",
         "Seconds of each second that jobs ran, over all processes. Near 1 for each process: it does not keep up.",
         "percentunit",
-        [(rate("qos_job_seconds_total", "exported_job"), "{{exported_job}}")],
-        empty=QUIET,
+        [(rate("qos_job_seconds_total", "exported_job", OF_INSTANCE), "{{exported_job}}")],
+        empty=UNHEARD,
         runbooks=("QosJudgingBehind",),
     ),
 )
@@ -249,7 +258,7 @@ _CLAIMS = (
         "Ready, and not yet answered by the refund system.",
         "locale",
         [(told("qos_outbox_claims"), "claims")],
-        empty=QUIET,
+        empty=UNHEARD,
         runbooks=("QosOutboxOld",),
         console="claims",
     ),
@@ -258,8 +267,8 @@ _CLAIMS = (
         "Since its oldest claim was made; 0 where none waits.",
         "s",
         [(told("qos_outbox_oldest_seconds"), "oldest claim")],
-        steps=((None, "green"), (3600, "red")),
-        empty=QUIET,
+        steps=((None, GOOD), (3600, BAD)),
+        empty=UNHEARD,
         runbooks=("QosOutboxOld",),
         console="claims",
     ),
@@ -267,8 +276,8 @@ _CLAIMS = (
         "Answers of the refund system",
         "Answers to claims each second. Unavailable is tried again; refused and given up want a person.",
         "ops",
-        [(rate("qos_claims_sent_total", "result"), "{{result}}")],
-        empty=QUIET,
+        [(rate("qos_claims_sent_total", "result", OF_INSTANCE), "{{result}}")],
+        empty=UNHEARD,
         runbooks=("QosClaimsRejected", "QosClaimsParked", "QosOutboxOld"),
         console="claims",
     ),
@@ -276,9 +285,10 @@ _CLAIMS = (
         "Breaker",
         "Open: one claim more would wait for a person's release, for many came at once.",
         "none",
-        [(told("qos_breaker_open"), "1 is open")],
+        [(told("qos_breaker_open"), "breaker")],
         steps=ANY,
-        empty=QUIET,
+        words={"0": "closed", "1": "open"},
+        empty=UNHEARD,
         runbooks=("QosBreakerOpen",),
         console="cases",
     ),
@@ -295,8 +305,9 @@ _CLAIMS = (
                 "false ÷ claimed",
             )
         ],
-        Shape.NUMBER,
-        steps=((None, "green"), (0.000001, "red")),
+        shape=Shape.NUMBER,
+        steps=((None, GOOD), (0.000001, BAD)),
+        console="claims",
         empty="Only where `qos-monitor demo` is a target of Prometheus, and a claim was made",
         decimals=2,
     ),
@@ -314,8 +325,9 @@ _CLAIMS = (
                 "missed ÷ owed",
             )
         ],
-        Shape.NUMBER,
-        steps=((None, "green"), (0.000001, "red")),
+        shape=Shape.NUMBER,
+        steps=((None, GOOD), (0.000001, BAD)),
+        console="claims",
         empty="Only where `qos-monitor demo` is a target of Prometheus, and its play is over",
         decimals=2,
     ),
@@ -334,6 +346,8 @@ SHEET = Sheet(
         ("Claims", _CLAIMS),
         ("Database and processes", MACHINE),
     ),
+    values=(("provider", "qos_deliveries_total"), ("instance", "qos_build_info")),
+    marks=(upgrades(),),
     refresh="30s",
 )
 

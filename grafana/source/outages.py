@@ -1,53 +1,55 @@
 """Outages and money, for on call and finance: who nears 48 h, what it would cost, and where the claims are."""
 
-from typing import TypeAlias
-
 import sheet
-from queries import told
-from sheet import Panel, Shape, Sheet
+from look import BAD, GOOD, PLAIN, WARN, Steps
+from panel import Panel, Shape
+from queries import UNHEARD, told
+from sheet import Sheet
 
-Steps: TypeAlias = tuple[tuple[float | None, str], ...]
-_CALM: Steps = ((None, "green"), (1, "orange"))
-_WRONG: Steps = ((None, "green"), (1, "red"))
+_CALM: Steps = ((None, GOOD), (1, WARN))
+_WRONG: Steps = ((None, GOOD), (1, BAD))
+_AGES = ("under_6h", "under_24h", "under_36h", "under_44h", "under_48h", "over_48h")
+_OLDER = {24: _AGES[2:], 36: _AGES[3:], 44: _AGES[4:], 48: _AGES[5:]}
+_NOTHING_OPEN = "No outage is open whose refund could be reckoned"
+_NEVER_FILED = "No claim was ever let go to the refund system"
 
 
-def _number(
-    title: str, says: str, ask: str, runbook: str, steps: tuple[tuple[float | None, str], ...], page: str
-) -> Panel:
-    return Panel(title, says, "locale", [(ask, title)], Shape.NUMBER, 4, 4, steps, "Not scraped", (runbook,), page)
+def _number(title: str, says: str, ask: str, runbook: str, steps: Steps, page: str) -> Panel:
+    return Panel(
+        title, says, "locale", [(ask, title)], UNHEARD, Shape.NUMBER, 3, 4, steps, (runbook,), page, decimals=0
+    )
 
 
-def _aged(*ages: str) -> str:
-    return f'sum(max by (age) (qos_learners_in_open_outage{{age=~"{"|".join(ages)}"}}))'
+def _out_for(hours: int, says: str, runbook: str, steps: Steps) -> Panel:
+    """Everybody whose oldest open outage is so old or older."""
+    ask = f'sum(max by (age) (qos_learners_in_open_outage{{age=~"{"|".join(_OLDER[hours])}"}}))'
+    return _number(f"Out for {hours} h or more", says, ask, runbook, steps, "outages")
 
 
 _NOW = (
-    _number(
-        "Past 24 h",
-        "Learners kept out for 24 h to 36 h.",
-        _aged("under_36h"),
-        "QosOutageOver24h",
-        _CALM,
-        "outages",
-    ),
-    _number(
-        "Past 36 h", "Learners kept out for 36 h to 44 h.", _aged("under_44h"), "QosOutageOver36h", _CALM, "outages"
-    ),
-    _number(
-        "Past 44 h",
-        "Less than four hours are left to mend it.",
-        _aged("under_48h"),
+    _out_for(24, "Learners whose oldest open outage began 24 h ago or earlier.", "QosOutageOver24h", _CALM),
+    _out_for(36, "The same from 36 h on: at most twelve hours are left to mend it.", "QosOutageOver36h", _CALM),
+    _out_for(44, "The same from 44 h on: at most four hours are left to mend it.", "QosOutageOver44h", _WRONG),
+    _out_for(
+        48,
+        "The same from 48 h on, and not settled: what was seen of them does not prove yet that a refund is owed, or "
+        "that none is. They are judged again as evidence comes.",
         "QosOutageOver44h",
         _WRONG,
-        "outages",
     ),
-    _number(
-        "Breaker",
-        "1: claims are held back until a person has looked.",
-        "max(qos_breaker_open)",
-        "QosBreakerOpen",
-        _WRONG,
-        "",
+    Panel(
+        "Owed in 24 h, if nothing changes",
+        "Refunds of open outages that will be 48 h old by then, and of those under review, each currency for itself.",
+        "locale",
+        [(told('qos_liability_money{ahead="24h"}', "currency"), "{{currency}}")],
+        _NOTHING_OPEN,
+        Shape.NUMBER,
+        3,
+        4,
+        ((None, PLAIN),),
+        ("QosOutageOver36h",),
+        "outages",
+        decimals=2,
     ),
     _number(
         "Overdue cases",
@@ -65,6 +67,20 @@ _NOW = (
         _WRONG,
         "claims",
     ),
+    Panel(
+        "Breaker",
+        "Open: more is claimed than usual, and further claims wait until a person has looked.",
+        "none",
+        [("max(qos_breaker_open)", "breaker")],
+        UNHEARD,
+        Shape.NUMBER,
+        3,
+        4,
+        _WRONG,
+        ("QosBreakerOpen",),
+        "claims",
+        words={"0": "closed", "1": "open"},
+    ),
 )
 
 _OPEN = (
@@ -73,31 +89,50 @@ _OPEN = (
         "By the age of their oldest outage that is neither owed nor over. 0 on a healthy day.",
         "locale",
         [(told("qos_learners_in_open_outage", "age"), "{{age}}")],
+        UNHEARD,
         Shape.BARS,
         12,
         runbooks=("QosOutageOver24h",),
         console="outages",
+        colours=_AGES,
+        decimals=0,
     ),
     Panel(
         "What open outages would cost, by age",
-        "Refunds if these outages came to be owed today, in units of the currency.",
+        "Refunds if these outages came to be owed today, in units of the currency. Currencies do not add up.",
         "locale",
         [(told("qos_open_outage_money", "age, currency"), "{{currency}} {{age}}")],
+        _NOTHING_OPEN,
         Shape.BARS,
         12,
-        empty="No outage is open",
         runbooks=("QosOutageOver36h",),
         console="outages",
+        colours=_AGES,
+        decimals=2,
     ),
     Panel(
         "Projected liability, if nothing changes",
         "Refunds of open outages that will be 48 h old now, and 6, 12 and 24 hours ahead, and of those under review.",
         "locale",
         [(told("qos_liability_money", "ahead, currency"), "{{currency}} in {{ahead}}")],
-        width=24,
-        empty="Nothing is open that could come to be owed",
+        _NOTHING_OPEN,
+        width=12,
         runbooks=("QosOutageOver44h",),
         console="outages",
+        decimals=2,
+    ),
+    Panel(
+        "Limit days of open cases",
+        "Overdue, soon (today or the next working day), or later. 0 where no case is open.",
+        "locale",
+        [(told("qos_cases_due", "kind, due"), "{{kind}} {{due}}")],
+        UNHEARD,
+        Shape.BARS,
+        12,
+        runbooks=("QosClaimsDueSoon", "QosClaimsOverdue"),
+        console="cases",
+        colours=("overdue", "soon", "later"),
+        decimals=0,
     ),
 )
 
@@ -107,32 +142,24 @@ _CASES = (
         "Every case ever opened, where it stands now.",
         "locale",
         [(f"{told('qos_cases', 'kind, state')} > 0", "{{kind}} {{state}}")],
+        "No case was ever opened: nobody was owed anything",
         Shape.RANKED,
-        8,
-        empty="No case was ever opened",
+        12,
         runbooks=("QosClaimsDueSoon",),
         console="cases",
+        decimals=0,
     ),
     Panel(
         "Claims, by kind and state",
         "Every message to the refund system, where it stands now.",
         "locale",
         [(f"{told('qos_claims', 'kind, state')} > 0", "{{kind}} {{state}}")],
+        "No claim was ever written: nobody was owed anything",
         Shape.RANKED,
-        8,
-        empty="No claim was ever written",
-        runbooks=("QosClaimsParked",),
+        12,
+        runbooks=("QosClaimsParked", "QosClaimsRejected"),
         console="claims",
-    ),
-    Panel(
-        "Limit days of open cases",
-        "Overdue, soon (today or the next working day), or later.",
-        "locale",
-        [(told("qos_cases_due", "kind, due"), "{{kind}} {{due}}")],
-        Shape.BARS,
-        8,
-        runbooks=("QosClaimsDueSoon",),
-        console="cases",
+        decimals=0,
     ),
 )
 
@@ -147,22 +174,26 @@ _SENT = (
                 "{{currency}} {{kind}}",
             )
         ],
+        _NEVER_FILED,
         Shape.BARS,
         12,
-        empty="Nothing was ever filed",
         runbooks=("QosBreakerOpen",),
         console="cases",
+        step="1h",
+        decimals=2,
     ),
     Panel(
         "Claims filed in a day",
-        "Let go to the refund system in the 24 hours before, each once.",
+        "Let go to the refund system in the 24 hours before each moment, each once.",
         "locale",
         [("max by (kind) (increase(qos_claims_filed_total[1d]))", "{{kind}}")],
+        _NEVER_FILED,
         Shape.BARS,
         12,
-        empty="Nothing was ever filed",
         runbooks=("QosOutboxOld",),
         console="cases",
+        step="1h",
+        decimals=0,
     ),
 )
 
@@ -171,8 +202,8 @@ SHEET = Sheet(
     "Outages and money",
     "For on call and finance: who nears 48 hours, what it would cost if nothing changes, and where the claims are.",
     "now-7d",
-    (("Now", _NOW), ("Open outages", _OPEN), ("Cases and claims", _CASES), ("Filed", _SENT)),
-    refresh="1m",
+    (("Now", _NOW), ("Open outages and limit days", _OPEN), ("Cases and claims", _CASES), ("Filed", _SENT)),
+    "1m",
 )
 
 if __name__ == "__main__":

@@ -3,6 +3,11 @@
 RANGE = "$__range"
 RATE = "$__rate_interval"
 OF = 'provider=~"$provider"'
+OF_NODE = f'{OF}, node=~"$node"'
+OF_INSTANCE = 'instance=~"$instance"'
+UNHEARD = "No word from qos-monitor: is it scraped? See the runbook QosDown"
+"""Why a number that is 0 on a healthy day may be missing."""
+YET = "No verdict has become firm in this time (it takes about six hours after a class)"
 
 
 def grown(metric: str, labels: str, by: str, over: str, where: str = OF) -> str:
@@ -20,9 +25,14 @@ def delivered(by: str, over: str) -> str:
     )
 
 
-def budget(over: str) -> str:
+def left(share_delivered: str) -> str:
     """Share of the error budget that is left; below 0 where more was lost than the objective allows."""
-    return f"1 - (1 - {delivered('', over)}) / (1 - $objective)"
+    return f"1 - (1 - {share_delivered}) / (1 - $objective)"
+
+
+def budget(over: str) -> str:
+    """The error budget that all together have left."""
+    return left(delivered("", over))
 
 
 def corrected(over: str) -> str:
@@ -58,7 +68,7 @@ def share(part: str, whole: str) -> str:
     return f"({part} or {whole} * 0) / ({whole} > 0)"
 
 
-def group(name: str, over: str = RANGE) -> tuple[str, str]:
+def group(name: str, over: str) -> tuple[str, str]:
     """Delivered ÷ owed, and hours owed, by release or network: these have no provider."""
     got, owed = (
         grown(f"qos_{name}_{which}_learner_seconds_total", name, name, over, "") for which in ("delivered", "owed")
@@ -88,3 +98,8 @@ def rate(metric: str, by: str, where: str = "") -> str:
 def told(metric: str, by: str = "") -> str:
     """What the database says; every process tells the same, so one counts."""
     return f"max by ({by}) ({metric})" if by else f"max({metric})"
+
+
+def calm(asked: str) -> str:
+    """0 where nothing is owed or wrong; but nothing at all where the monitor itself is not heard."""
+    return f"({asked}) or 0 * max(qos_reading_age_seconds)"

@@ -1,106 +1,71 @@
 """A dashboard as rows of panels, each a few words and its queries, turned into Grafana's JSON by its typed builders."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import (
-    BarGaugeDisplayMode,
-    BigValueColorMode,
-    BigValueGraphMode,
-    GraphDrawStyle,
-    GraphThresholdsStyleMode,
-    LegendDisplayMode,
-    LegendPlacement,
-    StackingMode,
-    TooltipDisplayMode,
-    VizOrientation,
-)
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    DashboardLink,
-    DashboardLinkType,
-    DataSourceRef,
-    DataTransformerConfig,
-    DynamicConfigValue,
-    Threshold,
-    ThresholdsMode,
-    VariableOption,
-    VariableRefresh,
-    VariableSort,
-)
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
-if TYPE_CHECKING:
-    from grafana_foundation_sdk.cog.builder import Builder
+import choices
+import shapes
+from panel import Panel
 
-QOS = "https://qos.school.example"
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
-SCHEMA_VERSION = 39  # Grafana 11; newer ones migrate it on reading
-
-_Built: TypeAlias = bargauge.Panel | stat.Panel | table.Panel | timeseries.Panel
-
-
-class Shape(Enum):
-    """How a panel shows its numbers."""
-
-    NUMBER = "stat"
-    LINES = "lines"
-    BARS = "bars"  # stacked over time
-    RANKED = "ranked"  # one bar for each series, as of now
-    TABLE = "table"  # one row for each set of labels, one column for each query
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One panel: ``asks`` are pairs of PromQL and legend (of a table: the column's heading).
-
-    ``unit`` is Grafana's name of a unit; ``steps`` are thresholds (from value, colour), the first from None;
-    ``empty`` says why there is nothing to see; ``runbooks`` are names of alerts, ``console`` a page of the console;
-    ``units`` are those of a table's columns that differ from ``unit``, by heading.
-    """
-
-    title: str
-    says: str
-    unit: str
-    asks: Sequence[tuple[str, str]]
-    shape: Shape = Shape.LINES
-    width: int = 8
-    height: int = 8
-    steps: Sequence[tuple[float | None, str]] = ()
-    empty: str = "No data in this time range"
-    runbooks: Sequence[str] = ()
-    console: str = ""
-    step: str = ""
-    buckets: bool = False
-    units: Mapping[str, str] = field(default_factory=dict)
-    decimals: int | None = None
+SCHEMA_VERSION = (
+    42  # the last one of the classic model: docs/decisions/0026-dashboards-are-written-in-the-classic-model.md
+)
+_ONLY_OF_INTERVALS = ("auto", "auto_count", "auto_min")
+_OF_AN_OLD_TABLE = ("footer",)
+_IN_A_MENU = "placement"
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One dashboard; ``choices`` are variables with fixed values, the first being preset: name, label, values."""
+    """One dashboard; ``values`` are variables with the values of a label: name and series.
+
+    ``choices`` are variables with fixed values, the first being preset: name, label, values.
+    """
 
     uid: str
     title: str
     says: str
     since: str
     rows: Sequence[tuple[str, Sequence[Panel]]]
+    refresh: str
+    values: Sequence[tuple[str, str]] = ()
     choices: Sequence[tuple[str, str, Sequence[str]]] = ()
-    provider_of: str = ""
-    refresh: str = "5m"
+    marks: Sequence[dashboard.AnnotationQuery] = ()
 
 
 def encoded(sheet: Sheet) -> str:
     """The dashboard's JSON, alike to the byte each time; ends with a line feed."""
-    made = built(sheet).build()
-    made.schema_version = SCHEMA_VERSION
-    return JSONEncoder(sort_keys=True, indent=2).encode(made) + "\n"
+    return tidy(JSONEncoder(sort_keys=True).encode(built(sheet).build()))
+
+
+def tidy(text: str) -> str:
+    """Lay JSON out, without what the library adds and Grafana's types do not have or hides in a menu."""
+    made = json.loads(text)
+    made["schemaVersion"] = SCHEMA_VERSION
+    for variable in made["templating"]["list"]:
+        _drop(variable, *_ONLY_OF_INTERVALS)
+    for panel in made["panels"]:
+        _drop(panel.get("options", {}), *_OF_AN_OLD_TABLE)
+    for shown in (*made["annotations"]["list"], *_links(made)):
+        _drop(shown, _IN_A_MENU)
+    return json.dumps(made, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _links(made: Mapping[str, Any]) -> list[dict[str, object]]:
+    return [*made["links"], *(one for panel in made["panels"] for one in panel.get("links", ()))]
+
+
+def _drop(some: dict[str, object], *names: str) -> None:
+    for name in names:
+        some.pop(name, None)
 
 
 def write(sheet: Sheet) -> None:
@@ -121,135 +86,22 @@ def built(sheet: Sheet) -> dashboard.Dashboard:
         .refresh(sheet.refresh)
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .editable()
-        .link(_link("Console", f"{QOS}/console/"))
-        .link(_link("Runbooks", f"{QOS}/runbooks/"))
-        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .link(choices.siblings())
+        .link(choices.link("Console", f"{choices.QOS}/console/"))
+        .link(choices.link("Runbooks", f"{choices.QOS}/runbooks/"))
+        .with_variable(choices.SOURCES)
     )
-    if sheet.provider_of:
-        made.with_variable(_provider(sheet.provider_of))
-    for name, label, values in sheet.choices:
-        made.with_variable(_choice(name, label, values))
+    for mark in (choices.by_hand(), choices.firing(), *sheet.marks):
+        made.annotation(mark)
+    for name, selector in sheet.values:
+        made.with_variable(choices.values(name, selector))
+    for name, label, some in sheet.choices:
+        made.with_variable(choices.fixed(name, label, some))
     number = 0
     for title, panels in sheet.rows:
         number += 1
         made.with_row(dashboard.Row(title).id(number))
         for panel in panels:
             number += 1
-            made.with_panel(_panel(panel).id(number))
+            made.with_panel(shapes.panel(panel).id(number))
     return made
-
-
-def _provider(metric: str) -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable("provider")
-        .label("Provider")
-        .datasource(SOURCE)
-        .query(f"label_values({metric}, provider)")
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_ASC)
-        .multi(multi=True)
-        .include_all(include_all=True)
-        .all_value(".*")
-        .current(VariableOption(selected=True, text="All", value="$__all"))
-    )
-
-
-def _choice(name: str, label: str, values: Sequence[str]) -> dashboard.CustomVariable:
-    chosen = [VariableOption(selected=value == values[0], text=value, value=value) for value in values]
-    return dashboard.CustomVariable(name).label(label).values(",".join(values)).current(chosen[0]).options(chosen)
-
-
-def _panel(panel: Panel) -> _Built:
-    made = _shaped(panel)
-    made.title(panel.title).description(panel.says).unit(panel.unit).datasource(SOURCE).no_value(panel.empty)
-    made.span(panel.width).height(panel.height)
-    if panel.step:
-        made.interval(panel.step)
-    if panel.decimals is not None:
-        made.decimals(panel.decimals)
-    steps = [Threshold(value=value, color=color) for value, color in panel.steps or [(None, "green")]]
-    made.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-    links: list[Builder[DashboardLink]] = [
-        _link(f"Runbook: {name}", f"{QOS}/runbooks/{name}") for name in panel.runbooks
-    ]
-    if panel.console:
-        links.append(_link("Console", f"{QOS}/console/{panel.console}"))
-    made.links(links)
-    for at, (expr, legend) in enumerate(panel.asks):
-        made.with_target(_target(panel, expr, legend, chr(ord("A") + at)))
-    return made
-
-
-def _shaped(panel: Panel) -> _Built:
-    match panel.shape:
-        case Shape.NUMBER:
-            coloured = BigValueColorMode.VALUE if panel.steps else BigValueColorMode.NONE
-            return stat.Panel().graph_mode(BigValueGraphMode.NONE).color_mode(coloured).reduce_options(_last())
-        case Shape.RANKED:
-            made = bargauge.Panel().display_mode(BarGaugeDisplayMode.BASIC).reduce_options(_last())
-            return made.orientation(VizOrientation.HORIZONTAL)
-        case Shape.TABLE:
-            return _table(panel)
-        case Shape.LINES | Shape.BARS:
-            return _over_time(panel)
-
-
-def _over_time(panel: Panel) -> timeseries.Panel:
-    made = (
-        timeseries.Panel()
-        .legend(
-            common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .show_legend(show_legend=True)
-        )
-        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
-        .fill_opacity(10)
-    )
-    if panel.steps:
-        made.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
-    if panel.shape is Shape.BARS:
-        made.draw_style(GraphDrawStyle.BARS).fill_opacity(70)
-        made.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    return made
-
-
-def _table(panel: Panel) -> table.Panel:
-    """Each query is a column named by its legend; the labels come first, the time is left out."""
-    names = {f"Value #{chr(ord('A') + at)}": heading for at, (_, heading) in enumerate(panel.asks)}
-    if len(panel.asks) == 1:
-        names = {"Value": panel.asks[0][1]}
-    tidy = {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": names}
-    made = (
-        table.Panel()
-        .show_header(show_header=True)
-        .transformations(
-            [DataTransformerConfig(id_val="merge", options={}), DataTransformerConfig(id_val="organize", options=tidy)]
-        )
-    )
-    if panel.steps:
-        coloured = DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})
-        made.override_by_name(panel.asks[0][1], [coloured])
-    for heading, unit in panel.units.items():
-        made.override_by_name(heading, [DynamicConfigValue(id_val="unit", value=unit)])
-    return made
-
-
-def _target(panel: Panel, expr: str, legend: str, ref: str) -> prometheus.Dataquery:
-    made = prometheus.Dataquery().expr(expr).ref_id(ref).datasource(SOURCE)
-    match panel.shape:
-        case Shape.TABLE:
-            return made.instant().format(PromQueryFormat.TABLE)
-        case Shape.NUMBER | Shape.RANKED:
-            made.instant().legend_format(legend)
-            return made.format(PromQueryFormat.HEATMAP if panel.buckets else PromQueryFormat.TIME_SERIES)
-        case Shape.LINES | Shape.BARS:
-            return made.range().legend_format(legend).format(PromQueryFormat.TIME_SERIES)
-
-
-def _last() -> common.ReduceDataOptions:
-    return common.ReduceDataOptions().calcs(["lastNotNull"])
-
-
-def _link(title: str, url: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(title).type(DashboardLinkType.LINK).url(url).target_blank(target_blank=True)

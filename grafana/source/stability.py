@@ -1,13 +1,16 @@
 """Platform stability, for the product manager: how much of what was promised was delivered, and what the rest cost."""
 
+from collections.abc import Callable
+
 import sheet
+from choices import releases, upgrades
+from costs import MONEY, RELEASES
+from look import BAD, GOOD, WARN, Steps
+from panel import Panel, Shape
 from queries import (
-    ENOUGH,
-    FAILED,
     OF,
     RANGE,
-    RISK,
-    SPREAD,
+    YET,
     budget,
     corrected,
     delivered,
@@ -15,20 +18,22 @@ from queries import (
     group,
     grown,
     joined,
+    left,
     ratio,
     share,
 )
-from sheet import Panel, Shape, Sheet
+from sheet import Sheet
 
-_SLO = ((None, "red"), (0.99, "orange"), (0.995, "green"))
-_BUDGET = ((None, "red"), (0.0, "orange"), (0.25, "green"))
+_SLO: Steps = ((None, BAD), (0.99, WARN), (0.995, GOOD))
+_BUDGET: Steps = ((None, BAD), (0.0, WARN), (0.25, GOOD))
 _LATE = "Counted when verdicts become firm, about six hours after a class."
-_YET = "No verdict has become firm in this time (it takes about six hours after a class)"
 
 
-def _number(title: str, says: str, ask: str, steps: tuple[tuple[float | None, str], ...], empty: str = _YET) -> Panel:
-    unit = "percentunit"
-    return Panel(title, says, unit, [(ask, title)], Shape.NUMBER, 4, 4, steps, empty, decimals=2)
+def _number(title: str, says: str, ask: str, steps: Steps, empty: str = YET) -> Panel:
+    watch = ("QosLearnerMinutesBurnSlow",) if empty == YET else ("QosJoinSuccessBurnSlow",)
+    return Panel(
+        title, says, "percentunit", [(ask, title)], empty, Shape.NUMBER, 4, 4, steps, watch, "outages", decimals=2
+    )
 
 
 _PROMISE = (
@@ -65,7 +70,7 @@ _PROMISE = (
         "Goes of learners at a class that were inside within 5 s, of all goes. Those who never got in are in the "
         "denominator; clicks in a row are one go.",
         joined("", "28d"),
-        ((None, "red"), (0.95, "orange"), (0.98, "green")),
+        ((None, BAD), (0.95, WARN), (0.98, GOOD)),
         "No learner tried to get into a class in 28 days",
     ),
     Panel(
@@ -75,7 +80,7 @@ _PROMISE = (
         [(delivered("provider", "1d"), "{{provider}}")],
         width=12,
         steps=_SLO,
-        empty=_YET,
+        empty=YET,
         runbooks=("QosLearnerMinutesBurnFast", "QosLearnerMinutesBurnSlow"),
         console="outages",
         step="1h",
@@ -86,57 +91,83 @@ _PROMISE = (
         "against the promise; a large share of learners' own faults is a matter for support, not for the provider.",
         "s",
         [(grown("qos_lost_learner_seconds_total", "provider, fault", "fault", "1d"), "{{fault}}")],
-        Shape.BARS,
-        12,
-        empty=_YET,
+        shape=Shape.BARS,
+        width=12,
+        colours=("platform", "learner", "unknown"),
+        empty=YET,
         console="outages",
         step="1d",
     ),
 )
 
 
-def _breakdown(title: str, says: str, asks: tuple[str, str], width: int = 12, runbook: str = "") -> Panel:
+def _breakdown(title: str, says: str, by: Callable[[str], tuple[str, str]], runbook: str) -> Panel:
+    """Shares and budgets of 28 and 90 days; ``by`` gives delivered ÷ owed and hours owed of so many days."""
+    (short, hours), (long, _) = by("28d"), by("90d")
+    asks = [
+        (short, "Delivered, 28 d"),
+        (left(short), "Budget left, 28 d"),
+        (long, "Delivered, 90 d"),
+        (left(long), "Budget left, 90 d"),
+        (hours, "Hours owed, 28 d"),
+    ]
     return Panel(
         title,
         says,
         "percentunit",
-        [(asks[0], "Delivered ÷ owed"), (asks[1], "Hours owed")],
+        asks,
+        YET,
         Shape.TABLE,
-        width,
-        empty=_YET,
-        units={"Hours owed": "none"},
+        12,
         steps=_SLO,
+        runbooks=(runbook,),
+        console="outages",
+        units={"Hours owed, 28 d": "locale"},
+        paints={"Budget left, 28 d": _BUDGET, "Delivered, 90 d": _SLO, "Budget left, 90 d": _BUDGET},
         decimals=2,
-        runbooks=(runbook,) if runbook else (),
     )
 
 
-def _owed_hours(by: str) -> str:
-    return f"({grown('qos_owed_learner_seconds_total', 'provider, node', by, RANGE)} > 0) / 3600"
+def _by(labels: str) -> Callable[[str], tuple[str, str]]:
+    def asked(over: str) -> tuple[str, str]:
+        return delivered(
+            labels, over
+        ), f"({grown('qos_owed_learner_seconds_total', 'provider, node', labels, over)} > 0) / 3600"
+
+    return asked
+
+
+def _group(name: str) -> Callable[[str], tuple[str, str]]:
+    return lambda over: group(name, over)
 
 
 _WHERE = (
     _breakdown(
         "By provider",
-        "Over the range shown. Hours owed say how much a share rests on.",
-        (delivered("provider", RANGE), _owed_hours("provider")),
-        runbook="QosLearnerMinutesBurnSlow",
+        "Whatever range is shown. Hours owed say how much a share rests on. Budget left: of what the objective allows "
+        "to be lost, the share not lost yet; below 0 the promise is broken.",
+        _by("provider"),
+        "QosLearnerMinutesBurnSlow",
     ),
     _breakdown(
         "By node",
-        "Over the range shown. `none` is learners who never got in, so used no node; `other` is nodes beyond the 64 "
-        "that have names.",
-        (delivered("provider, node", RANGE), _owed_hours("provider, node")),
-        runbook="QosNodeBurnSlow",
+        "As by provider. `none` is learners who never got in, so used no node; `other` is nodes beyond the 64 that "
+        "have names.",
+        _by("provider, node"),
+        "QosNodeBurnSlow",
     ),
     _breakdown(
         "By client release",
-        "Over the range shown, all providers. `none` is learners whose client told no release, often because they "
-        "never got in.",
-        group("release"),
+        "As by provider, but all providers together. `none` is learners whose client told no release, often because "
+        "they never got in.",
+        _group("release"),
+        "QosLearnerMinutesBurnSlow",
     ),
     _breakdown(
-        "By access network", "Over the range shown, all providers, by the learner's access network.", group("network")
+        "By access network",
+        "As by provider, but all providers together, by the learner's access network.",
+        _group("network"),
+        "QosLearnerMinutesBurnSlow",
     ),
 )
 
@@ -146,14 +177,15 @@ _DOOR = (
         "Goes that were inside within 5 s, of all goes of the day before each moment.",
         "percentunit",
         [(joined("provider", "1d"), "{{provider}}")],
-        steps=((None, "red"), (0.95, "orange"), (0.98, "green")),
+        steps=((None, BAD), (0.95, WARN), (0.98, GOOD)),
         empty="No learner tried to get into a class",
         runbooks=("QosJoinSuccessBurnFast", "QosJoinSuccessBurnSlow"),
         step="1h",
     ),
     Panel(
         "How long it takes to get in",
-        "Of the goes that ended inside: half were faster than the middle, 5 % slower than the upper line.",
+        "Of the goes of the day before each moment that ended inside: half were faster than the middle line, 5 % "
+        "slower than the upper one.",
         "s",
         [
             (
@@ -165,7 +197,9 @@ _DOOR = (
             )
             for quantile, name in ((0.5, "median"), (0.95, "95th percentile"))
         ],
-        steps=((None, "green"), (5, "red")),
+        steps=((None, GOOD), (5, BAD)),
+        runbooks=("QosJoinSuccessBurnSlow",),
+        console="outages",
         empty="No learner got into a class",
         step="1h",
     ),
@@ -183,6 +217,9 @@ _DOOR = (
                 "{{fault}}",
             )
         ],
+        runbooks=("QosJoinSuccessBurnSlow",),
+        console="outages",
+        colours=("platform", "learner", "unknown"),
         empty="No attempt was seen",
         step="1h",
     ),
@@ -195,17 +232,19 @@ _FROZEN, _WATCHED = (
 _MEDIA = (
     Panel(
         "Learners with freezes (users)",
-        "Share of learner-classes that were frozen for more than the chosen share of their measured time. This is what "
-        "people say of the product.",
+        "Of the day before each moment, the share of learner-classes that were frozen for more than the chosen share "
+        "of their measured time. This is what people say of the product.",
         "percentunit",
         [(frozen_users("provider, medium", "1d"), "{{provider}} {{medium}}")],
-        empty=_YET,
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
+        empty=YET,
         step="1h",
     ),
     Panel(
         "Frozen time (calls)",
-        "Frozen seconds ÷ watched seconds: the vendors' number. It hides few learners with much freezing behind many "
-        "without; read it beside the other.",
+        "Frozen seconds ÷ watched seconds of the day before each moment: the vendors' number. It hides few learners "
+        "with much freezing behind many without; read it beside the other.",
         "percentunit",
         [
             (
@@ -219,12 +258,15 @@ _MEDIA = (
                 "{{provider}} {{medium}}",
             )
         ],
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
         empty="No client told of freezing: it needs beacons or a provider's quality data",
         step="1h",
     ),
     Panel(
         "Audio and video out of sync",
-        "Of the media time with a measured offset, the share outside -185 ms to +90 ms (ITU-R BT.1359).",
+        "Of the media time of the day before each moment with a measured offset, the share outside -185 ms to +90 ms "
+        "(ITU-R BT.1359).",
         "percentunit",
         [
             (
@@ -232,6 +274,8 @@ _MEDIA = (
                 "{{provider}}",
             )
         ],
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
         empty="No client measured the offset of audio and video",
         step="1h",
     ),
@@ -241,7 +285,9 @@ _MEDIA = (
         "-0.185 and 0.09.",
         "none",
         [(grown("qos_av_offset_seconds_bucket", "provider, le", "le", RANGE), "{{le}}")],
-        Shape.RANKED,
+        shape=Shape.RANKED,
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
         empty="No client measured the offset of audio and video",
         buckets=True,
         decimals=0,
@@ -256,8 +302,10 @@ _MEDIA = (
                 "{{le}}",
             )
         ],
-        Shape.RANKED,
-        empty=_YET,
+        shape=Shape.RANKED,
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
+        empty=YET,
         buckets=True,
         decimals=0,
     ),
@@ -271,85 +319,10 @@ _MEDIA = (
                 "{{provider}} {{node}}",
             )
         ],
-        Shape.RANKED,
+        shape=Shape.RANKED,
+        runbooks=("QosNodeBurnSlow",),
+        console="outages",
         empty="No client told of freezing: it needs beacons or a provider's quality data",
-    ),
-)
-
-_RELEASES = (
-    Panel(
-        "Relative risk of a release against the rest",
-        "Failed share of a release's learner-classes ÷ failed share of all other releases, over the range shown: 2 is "
-        "twice as often. Low and high are the 95 % interval; believe a release to be worse only where low is above 1. "
-        "Releases with fewer learner-classes than the chosen minimum are left out, and learners who told no release, "
-        "for they are those who never got in.",
-        "none",
-        [
-            (RISK, "Relative risk"),
-            (f"exp(ln({RISK}) - 1.96 * {SPREAD})", "Low"),
-            (f"exp(ln({RISK}) + 1.96 * {SPREAD})", "High"),
-            (f"{FAILED} / {ENOUGH}", "Failed share"),
-            (ENOUGH, "Learner-classes"),
-        ],
-        Shape.TABLE,
-        24,
-        empty="No release has enough learner-classes, or nothing failed elsewhere to compare with",
-        units={"Failed share": "percentunit", "Learner-classes": "locale"},
-        steps=((None, "green"), (1.5, "orange"), (2, "red")),
-        decimals=2,
-    ),
-)
-
-_MONEY = (
-    Panel(
-        "Cost of outages per week",
-        "Money of the claims let go to the refund system in the 7 days up to each bar, by currency: one bar a week. "
-        "Currencies do not add up; look at each for itself.",
-        "none",
-        [(grown("qos_filed_money_total", "kind, currency", "currency", "7d", ""), "{{currency}}")],
-        Shape.BARS,
-        12,
-        empty="No claim was ever filed: there is no currency yet",
-        console="claims",
-        step="7d",
-        decimals=2,
-    ),
-    Panel(
-        "Claims per week",
-        "Claims let go to the refund system in the 7 days up to each bar. A withdrawal takes a claim back.",
-        "none",
-        [(grown("qos_claims_filed_total", "kind", "kind", "7d", ""), "{{kind}}")],
-        Shape.BARS,
-        12,
-        empty="No claim was ever filed",
-        console="claims",
-        step="7d",
-    ),
-    Panel(
-        "Verdicts that became firm",
-        "Learner-classes of the day before each bar, by what the verdict says.",
-        "none",
-        [(grown("qos_firm_verdicts_total", "provider, verdict", "verdict", "1d"), "{{verdict}}")],
-        Shape.BARS,
-        12,
-        empty=_YET,
-        step="1d",
-    ),
-    Panel(
-        "Verdicts corrected",
-        "Learner-time that superseded verdicts added to (up) or took from (down) owed and delivered in the day before "
-        "each bar. Flat at 0 is a healthy day: no evidence came late.",
-        "s",
-        [
-            (
-                grown("qos_corrected_learner_seconds_total", "provider, of, direction", "of, direction", "1d"),
-                "{{of}} {{direction}}",
-            )
-        ],
-        Shape.BARS,
-        12,
-        empty="No verdict has been corrected: no evidence came late",
-        step="1d",
     ),
 )
 
@@ -364,15 +337,17 @@ SHEET = Sheet(
         ("Where it is kept, and where not", _WHERE),
         ("Getting in", _DOOR),
         ("Picture and sound", _MEDIA),
-        ("Client releases", _RELEASES),
-        ("Money and corrections", _MONEY),
+        ("Client releases", RELEASES),
+        ("Money and corrections", MONEY),
     ),
     choices=(
         ("objective", "Objective (delivered ÷ owed)", ("0.995", "0.99", "0.999")),
         ("freeze", "Frozen for more than", ("0.03", "0.01", "0.02", "0.05", "0.07", "0.1", "0.2", "0.3", "0.5")),
         ("minimum", "Least learner-classes of a release", ("50", "20", "100", "500")),
     ),
-    provider_of="qos_owed_learner_seconds_total",
+    values=(("provider", "qos_owed_learner_seconds_total"),),
+    marks=(releases(), upgrades()),
+    refresh="5m",
 )
 
 if __name__ == "__main__":

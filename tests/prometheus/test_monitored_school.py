@@ -14,6 +14,8 @@ EMPTY = {
     "Polls, by result": "the play asks no provider for statistics",
     "Told by polls alone": "as above",
     "Looks at status pages": "the play looks at no status page",
+    "Declared incidents": "as above, and nobody declares one",
+    "Alerts that fire": "the server of this test has no rules",
 }
 """Panels that are rightly empty, and why."""
 GIVEN = {
@@ -22,6 +24,7 @@ GIVEN = {
     "$__range": "10d",
     "$provider": ".*",
     "$node": ".*",
+    "$instance": ".*",
     "$objective": "0.995",
     "$freeze": "0.03",
     "$minimum": "50",
