@@ -15,6 +15,8 @@ import uvloop
 from collectors.beacon import token
 from qos_monitor import backup_commands, bootstrap, checking, documents, live_check, mapping_commands, release, settings
 from qos_monitor import clock as clocks
+from qos_monitor.access import audit
+from qos_monitor.access import commands as access_commands
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands, configured)
     mapping_commands.add_to(commands, configured)
     backup_commands.add_to(commands, configured)
+    access_commands.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")
@@ -190,7 +193,7 @@ def _import_roster(options: argparse.Namespace) -> int:
 async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str, object]:
     clock = clocks.from_setting(given.clock_file)
     async with storage.opened(given.database_url) as engine:
-        return (await observations.imported(engine, roster, clock, is_dry=is_dry)).as_json()
+        return (await observations.imported(engine, roster, clock, audit.of_command(), is_dry=is_dry)).as_json()
 
 
 def _verify(options: argparse.Namespace) -> int:

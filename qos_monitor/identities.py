@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors import registry
 from qos_monitor import naming, observing, remapping
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act, Actor
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, upsert, writing
 from qos_monitor.storage.rows import chunks, is_plain
@@ -91,7 +93,9 @@ def problems_of(found: Sequence[tuple[str, Identity]]) -> list[Problem]:
     return problems
 
 
-async def imported(engine: AsyncEngine, given: Sequence[Identity], clock: Clock, *, is_dry: bool) -> IdentityPlan:
+async def imported(
+    engine: AsyncEngine, given: Sequence[Identity], clock: Clock, actor: Actor, *, is_dry: bool
+) -> IdentityPlan:
     """Put identities in force in one transaction, or only say what that would change; again changes nothing.
 
     What was seen under a name that is new or another's now is placed anew, and what that moves is judged again.
@@ -104,6 +108,8 @@ async def imported(engine: AsyncEngine, given: Sequence[Identity], clock: Clock,
         planned = await _plan(conn, given)
         await _put(conn, planned)
         await _remap(conn, planned.moving, clock.now())
+        counts = f"{len(planned.added)} added, {len(planned.changed)} changed, {len(planned.removed)} removed"
+        await audit.record(conn, Act(actor, "identities.changed", "identities", counts), clock.now())
     return planned
 
 

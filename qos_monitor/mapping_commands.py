@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from qos_monitor import clock as clocks
 from qos_monitor import remapping, settings, unmapped
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from qos_monitor.unmapped import Unmapped
@@ -56,5 +58,7 @@ async def _placed(given: Settings) -> None:
         await remapping.adopt(engine, (*given.room_templates, *given.participant_templates))
         async with storage.writing(engine) as conn:
             await remapping.again(conn)
+            act = Act(audit.of_command(), "remap.begun", "observations", "everything seen is placed anew")
+            await audit.record(conn, act, clock.now())
         while await remapping.remap(engine, clock.now()):
             pass

@@ -91,6 +91,11 @@ class RosterPlan:
             "classes": self.classes.as_json(),
         }
 
+    def counted(self) -> str:
+        """Tell in numbers what it changes, for the audit trail."""
+        tables = {"courses": self.courses, "enrolments": self.enrolments, "classes": self.classes}
+        return "; ".join(f"{name}: {len(of.added)} added, {len(of.changed)} changed" for name, of in tables.items())
+
 
 async def plan(conn: AsyncConnection, roster: World) -> RosterPlan:
     """Say what would be added or changed; rows the roster does not name stay.

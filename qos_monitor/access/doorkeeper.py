@@ -65,16 +65,12 @@ class Doorkeeper:
     async def admit(self, bearer: str, address: str) -> Caller | TooOften | None:
         """Say who bears this; None where nobody does. Raises what the database raises when it is asked.
 
-        Only who is not believed takes from the bucket of an address, and only an address without any left waits.
+        Only who is not believed takes from the bucket of an address, so that nobody's guesses keep a good key out.
         """
-        now_s = clocks.stopwatch_s()
-        caller = None
-        if not self._of_strangers.is_empty(address, now_s):
-            caller = await self.believed(bearer)
-            if caller is None:
-                self._of_strangers.takes(address, now_s)
+        caller, now_s = await self.believed(bearer), clocks.stopwatch_s()
+        if caller is None:
+            if self._of_strangers.takes(address, now_s):
                 return None
-        else:
             return TooOften(self._of_strangers.wait_s(address, now_s), "address")
         if not self._of_keys.takes(caller.id, now_s):
             return TooOften(self._of_keys.wait_s(caller.id, now_s), "key")

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import DeliveryKey
 from qos_monitor import logs
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act, Actor
 from qos_monitor.claims import ledger
 from qos_monitor.claims.ledger import REFUND_SYSTEM, CaseRow
 from qos_monitor.claims.lifecycle import ClaimKind, ClaimState, IllegalMove
@@ -100,6 +102,9 @@ async def take(conn: AsyncConnection, claim_key: str, status: Status, told: Told
     if (await conn.execute(known)).first() is not None:
         return claim.state
     await conn.execute(deliveries.insert().values(**row))
+    words = status.status if status.reason is None else f"{status.status}: {status.reason}"
+    act = Act(Actor(REFUND_SYSTEM, "signature"), "claim.status", f"claim {claim_key}", words)
+    await audit.record(conn, act, told.received_at)
     return await apply(conn, claim_key, status, told.received_at, case)
 
 

@@ -7,6 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import roster
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError
 from qos_monitor.importing.draft import Draft
@@ -43,6 +45,8 @@ async def imported(engine: AsyncEngine, draft: Draft, clock: Clock, *, whole: Sp
         async with reading(engine) if is_dry else writing(engine) as conn:
             settled, ended = await _settled(conn, world, draft, whole, now)
             planned = await (roster.plan(conn, settled) if is_dry else roster.apply(conn, settled, now))
+            if not is_dry:
+                await audit.record(conn, Act(audit.of_command(), "roster.imported", "roster", planned.counted()), now)
     except InputError as wrong:
         raise InputError(draft.placed(wrong.problems)) from None
     return Outcome(planned, tuple(row.id for row in ended), tuple(draft.skipped))

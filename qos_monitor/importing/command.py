@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from qos_monitor import clock as clocks
 from qos_monitor import documents, settings
 from qos_monitor import identities as names
+from qos_monitor.access import audit
 from qos_monitor.importing import arrival, calendar, delivery, identity_sheet, oneroster, remote_command, sheets
 from qos_monitor.importing.calendar_options import CalendarOptions
 from qos_monitor.importing.draft import Draft
@@ -134,7 +135,7 @@ def _identities(options: argparse.Namespace) -> int:
 async def _named(given: Settings, found: list[names.Identity], *, is_dry: bool) -> dict[str, object]:
     clock = clocks.from_setting(given.clock_file)
     async with storage.opened(given.database_url) as engine:
-        return (await names.imported(engine, found, clock, is_dry=is_dry)).as_json()
+        return (await names.imported(engine, found, clock, audit.of_command(), is_dry=is_dry)).as_json()
 
 
 def _deliveries(paths: list[Path]) -> list[tuple[str, Mapping[str, bytes]]]:

@@ -8,6 +8,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import roster
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError
 from qos_monitor.importing.nrps import Person
@@ -57,6 +59,8 @@ async def imported(
             raise InputError(problems)
         world = World(classes=tuple(after))
         planned = await (roster.plan(conn, world) if is_dry else roster.apply(conn, world, now))
+        if not is_dry:
+            await audit.record(conn, Act(audit.of_command(), "members.imported", "roster", planned.counted()), now)
     gone = {row.id: sorted({*row.learner_ids} - {*new.learner_ids}) for row, new in zip(before, after, strict=True)}
     return Outcome(planned, {class_id: ids for class_id, ids in gone.items() if ids})
 

@@ -1,7 +1,6 @@
-"""The few answers that every handler gives, and the belief in a bearer token."""
+"""The few answers that every handler gives."""
 
 import functools
-import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias
 
@@ -49,19 +48,6 @@ def or_come_again(handler: Handler) -> Handler:
             logs.failure("database_failed", trouble)
             return come_again()
 
-    return answer
-
-
-def denied(request: web.Request, token: str | None) -> web.Response | None:
-    """Answer 401 unless the request bears the token, compared in constant time; 403 where none is configured."""
-    if token is None:
-        return refused("this door is closed: no token is configured for it", 403)
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    is_right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
-    if scheme.lower() == "bearer" and is_right:
-        return None
-    answer = refused("the bearer token is missing or wrong", 401)
-    answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 

@@ -1,12 +1,15 @@
 """Cases, time lines, bundles, decisions, and what the refund system reports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import documents
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act, Actor
+from qos_monitor.access.scopes import Scope
 from qos_monitor.claims import decision, message, status, views
 from qos_monitor.claims.desk import Desk, FilingOptions
 from qos_monitor.claims.lifecycle import IllegalMove
@@ -14,6 +17,7 @@ from qos_monitor.claims.signing import TOLERANCE_S, NotBelieved, believe
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
+from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid
 from rules.policy import Policy
 
@@ -23,13 +27,14 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class CasesOptions:
-    """What the handlers need of the settings; a token of None keeps the doors closed.
+    """What the handlers need of the settings.
 
-    ``status_tolerance_s`` is how far the refund system's clock may be from ours.
+    ``status_secrets`` are asked for each time, for they may change while we run; ``status_tolerance_s`` is how far
+    the refund system's clock may be from ours.
     """
 
-    token: str | None
-    status_secrets: Sequence[str]
+    gate: Gate
+    status_secrets: Callable[[], Sequence[str]]
     filing: FilingOptions
     status_tolerance_s: int = TOLERANCE_S
 
@@ -42,6 +47,7 @@ class Cases:
         self._clock = clock
         self._policy = policy
         self._options = options
+        self._gate = options.gate
 
     def routes(self) -> list[web.RouteDef]:
         """Give every route of ours."""
@@ -58,8 +64,9 @@ class Cases:
 
     async def list(self, request: web.Request) -> web.Response:
         """List cases: filters state, kind, learner; ``limit`` and ``cursor`` page through."""
-        if denial := answers.denied(request, self._options.token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_READ)
+        if isinstance(caller, web.Response):
+            return caller
         try:
             wanted = views.read_wanted(request.query)
         except Invalid as invalid:
@@ -69,24 +76,27 @@ class Cases:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show one case with its transitions, claims and bundles."""
-        if denial := answers.denied(request, self._options.token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_READ)
+        if isinstance(caller, web.Response):
+            return caller
         async with reading(self._engine) as conn:
             found = await views.show_case(conn, request.match_info["key"])
         return answers.refused("there is no case of that key", 404) if found is None else answers.as_json(found)
 
     async def timeline(self, request: web.Request) -> web.Response:
         """Show a learner's classes with verdicts, outages and cases."""
-        if denial := answers.denied(request, self._options.token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_READ)
+        if isinstance(caller, web.Response):
+            return caller
         async with reading(self._engine) as conn:
             found = await views.timeline(conn, request.match_info["id"])
         return answers.refused("nobody of that id is on the roster", 404) if found is None else answers.as_json(found)
 
     async def bundle(self, request: web.Request) -> web.Response:
         """Give the exact bytes of an evidence bundle."""
-        if denial := answers.denied(request, self._options.token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_READ)
+        if isinstance(caller, web.Response):
+            return caller
         async with reading(self._engine) as conn:
             body = await views.bundle_body(conn, request.match_info["sha256"])
         if body is None:
@@ -95,11 +105,12 @@ class Cases:
 
     async def decide(self, request: web.Request) -> web.Response:
         """Carry out a person's decision: release, or withdraw with a reason and evidence; `all` releases."""
-        if denial := answers.denied(request, self._options.token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_DECIDE)
+        if isinstance(caller, web.Response):
+            return caller
         try:
             wanted = decision.read_decision(documents.decoded(await request.read()))
-            return await self._decided(request.match_info["key"], wanted)
+            return await self._decided(request.match_info["key"], wanted, by_api(caller, wanted.actor))
         except documents.NotJson as error:
             return answers.wrong(error.problems, 400)
         except Invalid as invalid:
@@ -109,12 +120,17 @@ class Cases:
         except IllegalMove as error:
             return answers.refused(str(error), 409)
 
-    async def _decided(self, key: str, wanted: decision.Decision) -> web.Response:
+    async def _decided(self, key: str, wanted: decision.Decision, actor: Actor) -> web.Response:
         async with writing(self._engine) as conn:
-            desk = Desk(conn, self._policy, self._options.filing, self._clock.now())
+            now = self._clock.now()
+            desk = Desk(conn, self._policy, self._options.filing, now)
             if key == ALL:
-                return answers.as_json({"released": await decision.release_all(desk, wanted)})
+                count = await decision.release_all(desk, wanted)
+                act = Act(actor, f"case.{wanted.what}", f"{count} cases", wanted.reason)
+                await audit.record(conn, act, now)
+                return answers.as_json({"released": count})
             await decision.decide(desk, key, wanted)
+            await audit.record(conn, decided(actor, key, wanted), now)
             return answers.as_json(await views.show_case(conn, key))
 
     async def status(self, request: web.Request) -> web.Response:
@@ -122,10 +138,10 @@ class Cases:
 
         A repeat, the same bytes under the same `webhook-id`, changes nothing and is answered 200.
         """
-        if not self._options.status_secrets:
+        secrets, tolerance_s = self._options.status_secrets(), self._options.status_tolerance_s
+        if not secrets:
             return answers.refused("this door is closed: QOS_STATUS_SECRETS is not set", 403)
         body, now = await request.read(), self._clock.now()
-        secrets, tolerance_s = self._options.status_secrets, self._options.status_tolerance_s
         try:
             message_id = believe(secrets, request.headers, body, now, tolerance_s)
             report = status.read_status(documents.decoded(body))
@@ -147,6 +163,12 @@ class Cases:
     async def schema(self, _request: web.Request) -> web.Response:
         """Publish the JSON Schema of a claim."""
         return web.Response(body=message.schema(), content_type="application/schema+json")
+
+
+def decided(actor: Actor, key: str, wanted: decision.Decision) -> Act:
+    """Word a decision for the audit trail; a withdrawal with the record it rests on."""
+    evidence = f" Evidence of grade A: {wanted.evidence}" if wanted.evidence else ""
+    return Act(actor, f"case.{wanted.what}", f"case {key}", f"{wanted.reason}{evidence}")
 
 
 def routes(engine: AsyncEngine, clock: Clock, policy: Policy, options: CasesOptions) -> list[web.RouteDef]:

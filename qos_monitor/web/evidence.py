@@ -8,28 +8,30 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from qos_monitor import backend, documents
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act
+from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
 from qos_monitor.errors import QosError
 from qos_monitor.intake import Intake
-from qos_monitor.storage.engine import reading
+from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import classes
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import answers
+from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid
 
 
 class OwnEvidence:
     """Takes token issuance, join clicks, removals and cancelled classes."""
 
-    def __init__(
-        self, engine: AsyncEngine, intake: Intake, telemetry: Telemetry, clock: Clock, token: str | None
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, intake: Intake, telemetry: Telemetry, clock: Clock, gate: Gate) -> None:
         self._engine = engine
         self._intake = intake
         self._telemetry = telemetry
         self._clock = clock
-        self._token = token
+        self._gate = gate
 
     def add_to(self, app: web.Application) -> None:
         """Put the route into an application."""
@@ -40,8 +42,9 @@ class OwnEvidence:
 
         Answers 202 with how many were taken, and the ids of classes that the roster does not know yet.
         """
-        if denial := answers.denied(request, self._token):
-            return self._counted("refused", denial)
+        caller = await self._gate.admit(request, Scope.EVIDENCE)
+        if isinstance(caller, web.Response):
+            return self._counted("refused", caller)
         if denial := answers.encoded(request):
             return self._counted("invalid", denial)
         try:
@@ -49,7 +52,11 @@ class OwnEvidence:
             # On a thread: many thousand events take a second, and webhooks are waiting behind them.
             told = await asyncio.to_thread(backend.read, delivery.body, delivery.received_at + backend.AHEAD_MAX)
             unknown = await self._unknown(told.class_ids)
-            await self._intake.keep(delivery, backend.key(delivery.body))
+            key = backend.key(delivery.body)
+            await self._intake.keep(delivery, key)
+            act = Act(by_api(caller), "evidence.stored", f"delivery {key.event_id}", f"{len(told)} events")
+            async with writing(self._engine) as conn:
+                await audit.record(conn, act, delivery.received_at)
         except web.HTTPRequestEntityTooLarge:
             self._counted("too_large")
             raise

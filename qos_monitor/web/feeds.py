@@ -4,21 +4,23 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import feeds
+from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
 from qos_monitor.feeds import Doors, Expected, Heard, SilentClass
 from qos_monitor.storage.engine import reading
 from qos_monitor.web import answers
+from qos_monitor.web.gate import Gate
 from rules.span import SECOND, Instant, format_instant
 
 
 class Feeds:
     """Shows the person on call every feed: who is expected, who is silent, and since when."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, doors: Doors, token: str | None) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, doors: Doors, gate: Gate) -> None:
         self._engine = engine
         self._clock = clock
         self._doors = doors
-        self._token = token
+        self._gate = gate
 
     def add_to(self, app: web.Application) -> None:
         """Put the route into an application."""
@@ -26,8 +28,9 @@ class Feeds:
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer one entry per provider: of those that classes name now, and of all that can deliver here."""
-        if denial := answers.denied(request, self._token):
-            return denial
+        caller = await self._gate.admit(request, Scope.CASES_READ)
+        if isinstance(caller, web.Response):
+            return caller
         now = self._clock.now()
         async with reading(self._engine) as conn:
             known = await feeds.heard(conn, self._doors)

@@ -6,10 +6,12 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import documents, identities, unmapped
+from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
 from qos_monitor.identities import Identity
 from qos_monitor.storage.engine import reading
 from qos_monitor.web import answers
+from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid, Problem
 from rules.span import HOUR
 
@@ -18,12 +20,12 @@ HOURS_MAX: int = 24 * 366
 
 
 class NamesDoor:
-    """Lets the school say who is who; behind the token of the roster, for names are personal."""
+    """Lets the school say who is who; behind the scope of the roster, for names are personal."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, token: str | None) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, gate: Gate) -> None:
         self._engine = engine
         self._clock = clock
-        self._token = token
+        self._gate = gate
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes into an application."""
@@ -32,7 +34,10 @@ class NamesDoor:
 
     async def put(self, request: web.Request) -> web.Response:
         """Put identities in force, and answer what that changed; ``?dry_run=1`` answers what it would."""
-        if denial := answers.denied(request, self._token) or answers.encoded(request):
+        caller = await self._gate.admit(request, Scope.ROSTER)
+        if isinstance(caller, web.Response):
+            return caller
+        if denial := answers.encoded(request):
             return denial
         is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
         body = await request.read()
@@ -42,13 +47,14 @@ class NamesDoor:
             return answers.wrong(wrong.problems, 400)
         except Invalid as wrong:
             return answers.wrong(wrong.problems)
-        planned = await identities.imported(self._engine, given, self._clock, is_dry=is_dry)
+        planned = await identities.imported(self._engine, given, self._clock, by_api(caller), is_dry=is_dry)
         return answers.as_json({"dry_run": is_dry, **planned.as_json()})
 
     async def show(self, request: web.Request) -> web.Response:
         """List what was seen in the last ``?hours=24`` and is nobody's; ``&provider=`` for one provider alone."""
-        if denial := answers.denied(request, self._token):
-            return denial
+        caller = await self._gate.admit(request, Scope.ROSTER)
+        if isinstance(caller, web.Response):
+            return caller
         hours = request.query.get("hours", HOURS)
         if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 1 <= int(hours) <= HOURS_MAX):
             return answers.wrong([Problem("hours", f"must be a whole number from 1 to {HOURS_MAX}")])

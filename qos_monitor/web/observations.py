@@ -7,13 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from qos_monitor import clock as clocks
-from qos_monitor import documents, lines, roster
+from qos_monitor import documents, lines, logs, roster
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act, Actor
+from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError, QosError
 from qos_monitor.intake import Intake
-from qos_monitor.storage.engine import reading, writing
+from qos_monitor.storage.engine import TROUBLE, reading, writing
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import answers
+from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid
 from rules.world import World, read_roster
 
@@ -21,11 +25,12 @@ from rules.world import World, read_roster
 class Observations:
     """Takes lines of observations from the school's own backend."""
 
-    def __init__(self, intake: Intake, telemetry: Telemetry, clock: Clock, token: str | None) -> None:
+    def __init__(self, engine: AsyncEngine, intake: Intake, telemetry: Telemetry, clock: Clock, gate: Gate) -> None:
+        self._engine = engine
         self._intake = intake
         self._clock = clock
         self._telemetry = telemetry
-        self._token = token
+        self._gate = gate
 
     def add_to(self, app: web.Application) -> None:
         """Put the route into an application."""
@@ -40,9 +45,10 @@ class Observations:
             self._telemetry.intake["observations"].observe(clocks.stopwatch_s() - started)
 
     async def _take(self, request: web.Request) -> web.Response:
-        if denial := answers.denied(request, self._token):
+        caller = await self._gate.admit(request, Scope.OBSERVATIONS)
+        if isinstance(caller, web.Response):
             self._count("refused")
-            return denial
+            return caller
         if denial := answers.encoded(request):
             self._count("invalid")
             return denial
@@ -50,7 +56,11 @@ class Observations:
             delivery = Delivery(lines.PROVIDER, await request.read(), {}, self._clock.now())
             # On a thread: many thousand lines take seconds, and webhooks are waiting behind them.
             seen = await asyncio.to_thread(lines.read, delivery.body)
-            await self._intake.keep(delivery, lines.key(delivery.body, seen))
+            key = lines.key(delivery.body, seen)
+            await self._intake.keep(delivery, key)
+            act = Act(by_api(caller), "observations.stored", f"delivery {key.event_id}", f"{len(seen)} observations")
+            async with writing(self._engine) as conn:
+                await audit.record(conn, act, delivery.received_at)
         except web.HTTPRequestEntityTooLarge:
             self._count("too_large")
             raise
@@ -59,6 +69,10 @@ class Observations:
             return answers.wrong(invalid.problems)
         except QosError as error:
             self._count("overloaded" if error.can_retry else "failed")
+            return answers.come_again()
+        except TROUBLE as trouble:  # stored, but not on the trail: a repeat is stored once, and then is on it
+            logs.failure("database_failed", trouble)
+            self._count("failed")
             return answers.come_again()
         self._count("accepted")
         return answers.as_json({"accepted": len(seen)}, 202)
@@ -70,10 +84,10 @@ class Observations:
 class Roster:
     """Takes courses, enrolments and classes."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, token: str | None) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, gate: Gate) -> None:
         self._engine = engine
         self._clock = clock
-        self._token = token
+        self._gate = gate
 
     def add_to(self, app: web.Application) -> None:
         """Put the route into an application."""
@@ -81,13 +95,16 @@ class Roster:
 
     async def put(self, request: web.Request) -> web.Response:
         """Add and change rows, and answer what that was; ``?dry_run=1`` answers what it would be."""
-        if denial := answers.denied(request, self._token) or answers.encoded(request):
+        caller = await self._gate.admit(request, Scope.ROSTER)
+        if isinstance(caller, web.Response):
+            return caller
+        if denial := answers.encoded(request):
             return denial
         is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
         body = await request.read()
         try:
             given = await asyncio.to_thread(read, body)
-            planned = await imported(self._engine, given, self._clock, is_dry=is_dry)
+            planned = await imported(self._engine, given, self._clock, by_api(caller), is_dry=is_dry)
         except documents.NotJson as wrong:
             return answers.wrong(wrong.problems, 400)
         except (Invalid, InputError) as wrong:
@@ -100,7 +117,7 @@ def read(body: bytes) -> World:
     return read_roster(documents.decoded(body))
 
 
-async def imported(engine: AsyncEngine, given: World, clock: Clock, *, is_dry: bool) -> roster.RosterPlan:
+async def imported(engine: AsyncEngine, given: World, clock: Clock, actor: Actor, *, is_dry: bool) -> roster.RosterPlan:
     """Apply a roster in one transaction, or only say what it would change.
 
     Raises InputError where it contradicts what is stored.
@@ -109,4 +126,7 @@ async def imported(engine: AsyncEngine, given: World, clock: Clock, *, is_dry: b
         async with reading(engine) as conn:
             return await roster.plan(conn, given)
     async with writing(engine) as conn:
-        return await roster.apply(conn, given, clock.now())
+        now = clock.now()
+        planned = await roster.apply(conn, given, now)
+        await audit.record(conn, Act(actor, "roster.changed", "roster", planned.counted()), now)
+        return planned

@@ -8,15 +8,20 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qos_monitor.access import audit
+from qos_monitor.access.doorkeeper import TooOften
+from qos_monitor.access.scopes import Scope
 from qos_monitor.claims import decision, views
 from qos_monitor.claims.desk import Desk, FilingOptions
 from qos_monitor.claims.lifecycle import CaseState, IllegalMove
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
+from qos_monitor.web.cases import decided
 from qos_monitor.web.console import overview
-from qos_monitor.web.console.keeper import COOKIE, NAME_MAX, STAYS, Keeper, Visitor
+from qos_monitor.web.console.keeper import COOKIE, NAME_MAX, Keeper, Visitor
 from qos_monitor.web.console.paper import Paper
+from qos_monitor.web.gate import Gate
 from rules.document import Invalid
 from rules.policy import Policy
 
@@ -37,12 +42,12 @@ Page = Callable[[web.Request, Visitor], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class ConsoleOptions:
-    """What the pages need of the settings; a token of None keeps them closed.
+    """What the pages need of the settings.
 
     ``is_secure`` says that people come by https, so that the cookie never travels without.
     """
 
-    token: str | None
+    gate: Gate
     filing: FilingOptions
     is_secure: bool
 
@@ -55,7 +60,7 @@ class Console:
         self._clock = clock
         self._policy = policy
         self._options = options
-        self._keeper = None if options.token is None else Keeper(options.token)
+        self._keeper = Keeper(engine, clock, options.gate.door)
         self._paper = Paper(policy.deadlines.zone)
 
     def routes(self) -> list[web.RouteDef]:
@@ -65,12 +70,13 @@ class Console:
             web.get("/console", self.home),
             web.get("/console/console.css", self.style),
             web.get(SIGN_IN, self.ask),
-            web.post(SIGN_IN, self.let_in),
-            web.post("/console/sign-out", self.let_out),
+            web.post(SIGN_IN, stored(self.let_in)),
+            web.post("/console/sign-out", stored(self.let_out)),
             web.get(HOME, stored(self._inside(self.now))),
             web.get("/console/outages", stored(self._inside(self.outages))),
             web.get("/console/cases", stored(self._inside(self.cases))),
             web.get("/console/claims", stored(self._inside(self.claims))),
+            web.get("/console/audit", stored(self._inside(self.audit))),
             web.get("/console/cases/{key}", stored(self._inside(self.case))),
             web.post("/console/cases/{key}/decision", stored(self._inside(self.decide))),
             web.get("/console/bundles/{sha256}", stored(self._inside(self.bundle))),
@@ -90,30 +96,32 @@ class Console:
 
     async def ask(self, request: web.Request) -> web.Response:
         """Show the way in."""
-        if self._keeper is None:
-            return self._told("The console is closed: QOS_CASES_TOKEN is not set.", 403)
         return self._page("sign_in.html", None, {"to": _own_path(request.query.get("to", HOME)), "problem": ""})
 
     async def let_in(self, request: web.Request) -> web.Response:
-        """Believe the token, and give a cookie for it."""
+        """Believe a key, and give a cookie for it."""
         form = await request.post()
         name, token, to = (str(form.get(field, "")) for field in ("name", "token", "to"))
-        name = " ".join(name.split())
-        if self._keeper is None or not self._keeper.believes(token):
-            problem = "This is not the cases token."
+        name, token = " ".join(name.split()), token.strip()
+        caller = await self._options.gate.door.admit(token, self._options.gate.address(request))
+        if isinstance(caller, TooOften):
+            return self._options.gate.too_often(caller)
+        if caller is None or Scope.CASES_READ not in caller.scopes:
+            problem = "This is not a key that may see cases."
         elif not 0 < len(name) <= NAME_MAX or not name.isprintable():
             problem = f"A name of at most {NAME_MAX} characters is wanted: your decisions are signed with it."
         else:
             answer = _go(_own_path(to))
-            cookie = self._keeper.cookie(Visitor(name, self._clock.now() + STAYS))
+            cookie = await self._keeper.let_in(token, caller, name)
             answer.set_cookie(
                 COOKIE, cookie, path="/console", httponly=True, samesite="Strict", secure=self._options.is_secure
             )
             return answer
         return self._page("sign_in.html", None, {"to": _own_path(to), "problem": problem}, 403)
 
-    async def let_out(self, _request: web.Request) -> web.Response:
-        """Take the cookie back."""
+    async def let_out(self, request: web.Request) -> web.Response:
+        """End the visit, and take the cookie back."""
+        await self._keeper.let_out(request.cookies.get(COOKIE, ""))
         answer = _go(SIGN_IN)
         answer.del_cookie(COOKIE, path="/console")
         return answer
@@ -156,8 +164,10 @@ class Console:
         return await self._case(request, visitor)
 
     async def decide(self, request: web.Request, visitor: Visitor) -> web.Response:
-        """Carry out a decision, under the name of who signed in."""
+        """Carry out a decision, under the name of who signed in with a key that may."""
         form, key = await request.post(), request.match_info["key"]
+        if not visitor.decides:
+            return self._told("The key you signed in with sees cases and decides nothing.", 403)
         if not self._is_ours(request, str(form.get("seal", ""))):
             return self._told("This form is not of your visit. Go back, load the page anew, and try again.", 403)
         said: dict[str, object] = {
@@ -172,6 +182,7 @@ class Console:
             async with writing(self._engine) as conn:
                 desk = Desk(conn, self._policy, self._options.filing, self._clock.now())
                 await decision.decide(desk, key, wanted)
+                await audit.record(conn, decided(visitor.actor, key, wanted), desk.now)
         except Invalid as invalid:
             problem = " ".join(f"{problem.path} {problem.message}." for problem in invalid.problems)
             return await self._case(request, visitor, 422, problem)
@@ -221,28 +232,33 @@ class Console:
             return self._told("There is no class of that id.", 404)
         return self._page("class.html", visitor, {"found": found})
 
+    async def audit(self, request: web.Request, visitor: Visitor) -> web.Response:
+        """Show who changed what, the newest first."""
+        before = request.query.get("before", "")
+        is_number = before.isascii() and before.isdigit() and len(before) < 16
+        async with reading(self._engine) as conn:
+            entries = await audit.page(conn, int(before) if is_number else None, overview.PAGE)
+        is_full = len(entries) == overview.PAGE
+        return self._page("audit.html", visitor, {"entries": entries, "before": entries[-1].seq if is_full else None})
+
     def _inside(self, page: Page) -> answers.Handler:
         """Wrap a page that only a visitor sees; anybody else is shown the way in."""
 
         async def answer(request: web.Request) -> web.Response:
-            visitor = self._visitor(request)
+            visitor = await self._keeper.visitor(request.cookies.get(COOKIE, ""))
             if visitor is not None:
                 return await page(request, visitor)
-            if self._keeper is None or request.method != "GET":
+            if request.method != "GET":
                 return await self.ask(request)
             return _go(self._paper.sign_in(request.path_qs))
 
         return answer
 
-    def _visitor(self, request: web.Request) -> Visitor | None:
-        cookie = request.cookies.get(COOKIE, "")
-        return None if self._keeper is None else self._keeper.visitor(cookie, self._clock.now())
-
     def _seal(self, request: web.Request) -> str:
-        return "" if self._keeper is None else self._keeper.seal(request.cookies.get(COOKIE, ""))
+        return self._keeper.seal(request.cookies.get(COOKIE, ""))
 
     def _is_ours(self, request: web.Request, seal: str) -> bool:
-        return self._keeper is not None and self._keeper.believes_seal(request.cookies.get(COOKIE, ""), seal)
+        return self._keeper.believes_seal(request.cookies.get(COOKIE, ""), seal)
 
     def _page(self, name: str, visitor: Visitor | None, given: Mapping[str, object], status: int = 200) -> web.Response:
         text = self._paper.write(name, self._clock.now(), {"visitor": visitor, **given})
