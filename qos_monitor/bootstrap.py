@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 from aiohttp import web
@@ -14,9 +15,14 @@ from collectors.contract import Collector
 from collectors.polls import POLLED
 from qos_monitor import backend, feeds, joins, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
+from qos_monitor.access.addresses import Addresses
+from qos_monitor.access.buckets import Buckets
+from qos_monitor.access.doorkeeper import Doorkeeper
+from qos_monitor.access.scopes import static_keys
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges, Watched
+from qos_monitor.in_force import InForce, Source
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
@@ -31,12 +37,15 @@ from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import app as web_app
 from qos_monitor.web.evidence import OwnEvidence
 from qos_monitor.web.feeds import Feeds
+from qos_monitor.web.gate import Gate
 from qos_monitor.web.health import Health
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
 from qos_monitor.web.observations import Observations, Roster
 from qos_monitor.web.runbooks import Runbooks
+from qos_monitor.web.trail import Trail
+from qos_monitor.web.turnstile import Turnstile
 from qos_monitor.wiring import ALWAYS_FULL, Claims
 from rules import policy as policies
 from rules.document import Invalid
@@ -44,7 +53,18 @@ from rules.policy import Policy
 from rules.span import MINUTE
 
 READ_BATCH = 500
+CARE_S: float = 1.0
 _SHUTDOWN_S = 4.0  # a container is killed 10 s after it was told to stop; who sends longer comes again
+
+
+_SETTING_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "livekit": "QOS_LIVEKIT_KEYS",
+        "twilio": "QOS_TWILIO_TOKENS",
+        "janus": "QOS_JANUS_CREDENTIALS",
+        **{name: f"QOS_{name.upper()}_SECRETS" for name in ("agora", "trtc", "hundredms", "generic", "zoom", "beacon")},
+    }
+)
 
 
 def collectors_of(settings: Settings) -> dict[str, Collector]:
@@ -60,10 +80,16 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
         "janus": settings.janus_credentials,
         "beacon": settings.beacon_secrets,
     }
-    try:
-        return registry.build(secrets)
-    except ValueError as error:
-        raise SettingsError([f"the collectors' secrets: {error}"]) from None
+    made: dict[str, Collector] = {}
+    problems = []
+    for provider, given in secrets.items():
+        try:
+            made |= registry.build({provider: given})
+        except ValueError as error:
+            problems.append(f"{_SETTING_OF[provider]}: {error}")
+    if problems:
+        raise SettingsError(problems)
+    return made
 
 
 def _twilio_url(settings: Settings) -> str:
@@ -94,9 +120,13 @@ def served_policy(file: Path | None) -> Policy:
 class Service:
     """Everything that runs, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Make the parts; touches neither the database nor the network."""
+    def __init__(self, settings: Settings, source: Source | None = None) -> None:
+        """Make the parts; touches neither the database nor the network.
+
+        With a source, secrets are read again from it when a file of its changes, or on SIGHUP.
+        """
         self._settings = settings
+        self._in_force = InForce(settings, source, self._adopt)
         self.clock = clocks.from_setting(settings.clock_file)
         self.policy = served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
@@ -119,7 +149,17 @@ class Service:
             self.policy, limits, announced=announced, doors=self._doors, bytes_max=settings.database_bytes_max
         )
         self._gauges = Gauges(self.engine, self.intake.last_received, watched)
-        self._claims = Claims(self.engine, self.clock, self.policy, settings, self.telemetry, tuple(self._readers))
+        self._claims = Claims(
+            self.engine, self.clock, self.policy, self._now_in_force, self.telemetry, tuple(self._readers)
+        )
+        self._door = Doorkeeper(
+            self.engine,
+            self.clock,
+            lambda: static_keys(self._in_force.settings),
+            _buckets(settings.key_rate, 10),
+            _buckets(settings.refused_rate, 10),
+        )
+        self._caretaker: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
         self._scheduler: Scheduler | None = None
@@ -132,7 +172,7 @@ class Service:
         await self._remember()
         self._writer.start()
         self._session = aiohttp.ClientSession()
-        hooks = Hooks(self.intake, self.telemetry, self._settings.body_bytes_max, self._settings.beacon_origins)
+        hooks = self._hooks()
         self._runner = web_app.runner(self._app(hooks), _SHUTDOWN_S)
         await self._runner.setup()
         web_app.open_ahead(self._runner, hooks.doors())
@@ -140,6 +180,7 @@ class Service:
         await web.TCPSite(self._runner, settings.host, settings.port, backlog=1024).start()
         self._scheduler = Scheduler(self._jobs(self._session), settings.tick_s, self.telemetry)
         self._scheduler.start()
+        self._caretaker = asyncio.create_task(self._take_care(), name="caretaker")
         port = int(self._runner.addresses[0][1])
         logs.event("listening", host=settings.host, port=port, rule_version=self.policy.rule_version)
         return port
@@ -150,6 +191,8 @@ class Service:
         logs.event("stopping")
         if self._runner is not None:
             await self._runner.cleanup()  # waits for handlers, and they for the writer
+        if self._caretaker is not None:
+            self._caretaker.cancel()
         if self._scheduler is not None:
             await self._scheduler.stop()
         await self._writer.stop()
@@ -159,21 +202,34 @@ class Service:
         await self.engine.dispose()
         logs.event("stopped")
 
+    def _hooks(self) -> Hooks:
+        settings = self._settings
+        turnstile = Turnstile(
+            _buckets(settings.provider_rate, 2),
+            _buckets(settings.beacon_rate, 60),
+            _buckets(settings.refused_rate, 10),
+            Addresses(settings.trusted_proxies),
+            self.telemetry.limited,
+        )
+        return Hooks(self.intake, self.telemetry, settings.body_bytes_max, settings.beacon_origins, turnstile)
+
     def _app(self, hooks: Hooks) -> web.Application:
         settings = self._settings
+        gate = Gate(self._door, Addresses(settings.trusted_proxies), self.telemetry.limited)
         groups: list[web_app.Handlers] = [
             hooks,
-            Observations(self.intake, self.telemetry, self.clock, settings.observations_token),
-            OwnEvidence(self.engine, self.intake, self.telemetry, self.clock, settings.evidence_token),
-            Roster(self.engine, self.clock, settings.roster_token),
-            Incidents(self.engine, self.clock, settings.cases_token),
-            NamesDoor(self.engine, self.clock, settings.roster_token),
-            Feeds(self.engine, self.clock, self._doors, settings.cases_token),
+            Observations(self.engine, self.intake, self.telemetry, self.clock, gate),
+            OwnEvidence(self.engine, self.intake, self.telemetry, self.clock, gate),
+            Roster(self.engine, self.clock, gate),
+            Incidents(self.engine, self.clock, gate),
+            NamesDoor(self.engine, self.clock, gate),
+            Feeds(self.engine, self.clock, self._doors, gate),
+            Trail(self.engine, gate),
             Health(self.telemetry, self._gauges, self.clock, self._troubles()),
             Runbooks(),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
-        return web_app.create(groups, self._claims.routes(), bytes_max)
+        return web_app.create(groups, self._claims.routes(gate), bytes_max)
 
     def _troubles(self) -> dict[str, Callable[[], bool]]:
         return {
@@ -184,8 +240,8 @@ class Service:
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         read = Job("read", self._read, READ_BATCH)
-        given = (self._settings, self.engine, self.clock, session, self.telemetry)
-        polls = [*polling.jobs(*given), *status_pages.jobs(*given)]
+        given = (self.engine, self.clock, session, self.telemetry)
+        polls = [*polling.jobs(self._now_in_force, *given), *status_pages.jobs(self._settings, *given)]
         measure = Job("measure", self._measure, joins.BATCH)
         retained = Job("retain", self._retention().run, ALWAYS_FULL)  # one piece a tick: others come first
         return [read, Job("remap", self._remap), measure, retained, *self._claims.jobs(session), *polls]
@@ -194,6 +250,29 @@ class Service:
         settings = self._settings
         days = (settings.keep_deliveries_days, settings.keep_evidence_days, settings.keep_superseded_days)
         return Retention(self.engine, self.clock, Periods(*days), POLLED, self.telemetry.retained)
+
+    def _now_in_force(self) -> Settings:
+        return self._in_force.settings
+
+    def reload(self) -> None:
+        """Read the secrets again."""
+        self._in_force.look(is_told=True)
+
+    def _adopt(self, settings: Settings) -> None:
+        """Believe with other secrets. Raises SettingsError, and changes nothing, where these cannot be used."""
+        made = collectors_of(settings)
+        self._readers |= made
+        self.intake.rotate(made)
+
+    async def _take_care(self) -> None:
+        """See to what each process has to see to by itself, whatever jobs it runs."""
+        while True:
+            await asyncio.sleep(CARE_S)
+            try:
+                self._in_force.look()
+                await self._door.note_used()
+            except storage.TROUBLE as trouble:
+                logs.failure("care_failed", trouble)
 
     async def _read(self) -> int:
         report = await reading.read_batch(
@@ -225,18 +304,24 @@ class Service:
             self.intake.heard(provider, self.clock.now() if at is None else at)
 
 
-async def serve(settings: Settings) -> int:
-    """Run the service until SIGTERM or SIGINT; answer 1 where it could not start.
+def _buckets(rate: float, seconds: float) -> Buckets:
+    """Make buckets that hold what comes in so many seconds, and at least one."""
+    return Buckets(rate, max(rate * seconds, 1.0))
+
+
+async def serve(settings: Settings, source: Source | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT; answer 1 where it could not start. SIGHUP: read the secrets again.
 
     Raises SettingsError where a file or a secret named in the settings cannot be used.
     """
-    service = Service(settings)
+    service = Service(settings, source)
     logs.start(settings.log_level, service.clock)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_unforeseen)
     ended = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
     try:
         await service.start()
         gc.collect()

@@ -21,6 +21,7 @@ from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
 from qos_monitor.importing import command as importing
+from qos_monitor.in_force import Source
 from qos_monitor.settings import Settings
 from qos_monitor.simulation import demo
 from qos_monitor.storage import engine as storage
@@ -122,7 +123,7 @@ def _run(work: Coroutine[None, None, int | None]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    return _run(bootstrap.serve(_settings(options)))
+    return _run(bootstrap.serve(_settings(options), Source(dict(os.environ), options.config)))
 
 
 def _check(options: argparse.Namespace) -> int:

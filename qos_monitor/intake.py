@@ -33,7 +33,7 @@ class Intake:
     """The front door for every provider that is configured."""
 
     def __init__(self, collectors: Mapping[str, Collector], writer: Writer, clock: Clock) -> None:
-        self._collectors = collectors
+        self._collectors = dict(collectors)
         self._writer = writer
         self._clock = clock
         self._last_received: dict[str, Instant] = {}
@@ -50,6 +50,10 @@ class Intake:
         """Name every provider that is configured."""
         return self._collectors.keys()
 
+    def rotate(self, collectors: Mapping[str, Collector]) -> None:
+        """Believe with these from now on: the same providers, with other secrets."""
+        self._collectors = dict(collectors)
+
     async def take(self, provider: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Verify, store, and answer what the provider wants to hear; a repeat is stored once and answered
         alike.
@@ -57,9 +61,17 @@ class Intake:
         ``headers`` finds names in lower case. Raises Refused (nothing stored), or what Writer.put raises
         (nothing stored either; the sender should come again).
         """
-        collector = self._collectors[provider]
+        return await self.store(self.believed(provider, body, headers))
+
+    def believed(self, provider: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+        """Give what somebody sent as a delivery of this provider. Raises Refused where it is not."""
         delivery = Delivery(provider, body, headers, self._clock.now())
-        collector.verify(delivery)
+        self._collectors[provider].verify(delivery)
+        return delivery
+
+    async def store(self, delivery: Delivery) -> Answer:
+        """Store a delivery of a provider that is believed, and give its answer. Raises what Writer.put raises."""
+        collector = self._collectors[delivery.provider]
         await self.keep(delivery, collector.key(delivery), collector.kept_headers)
         return Answer(*collector.answer(delivery))
 

@@ -89,7 +89,7 @@ async def _asked(settings: Settings, source: Source, clock: Clock) -> tuple[Answ
     statistics = source.statistics(settings)
     assert statistics is not None  # noqa: S101 - who calls has looked
     async with aiohttp.ClientSession() as session:
-        client = client_of(source, settings, session)
+        client = client_of(source, lambda: settings, session)
         for pause_s in (AGAIN_S, 0.0):
             now = clock.now()
             answer = await client.ask(statistics.probe(now), now)

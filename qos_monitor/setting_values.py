@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -139,6 +140,25 @@ def seconds(given: str) -> float:
     if not 0.01 <= value <= 3600:
         raise ValueError("a number of seconds from 0.01 to 3600")
     return value
+
+
+def rate(given: str) -> float:
+    """Take how many times a second, 0 or more."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1_000_000:
+        raise ValueError("a number from 0 to 1000000")
+    return value
+
+
+def networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Take addresses and networks separated by commas."""
+    try:
+        return tuple(ip_network(part) for part in _listed(given))
+    except ValueError:
+        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def whole(given: str) -> int:

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +15,8 @@ from qos_monitor.templates import Template, participant_templates, room_template
 
 PREFIX = "QOS_"
 _FILE = "_FILE"
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class Settings:
     keep_deliveries_days: int
     keep_evidence_days: int
     keep_superseded_days: int
+    provider_rate: float
+    beacon_rate: float
+    key_rate: float
+    refused_rate: float
+    trusted_proxies: tuple[Network, ...]
 
 
 def _secret(name: str, meaning: str, read: Callable[[str], object]) -> Setting:
@@ -166,6 +174,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_KEEP_DELIVERIES_DAYS", "90", "raw deliveries, once read; 60 or more, 0: for ever", values.kept_days),
     Setting("QOS_KEEP_EVIDENCE_DAYS", "400", "observations, polls; 60 or more, 0: for ever", values.kept_days),
     Setting("QOS_KEEP_SUPERSEDED_DAYS", "400", "verdicts replaced; 60 or more, 0: for ever", values.kept_days),
+    Setting("QOS_PROVIDER_RATE", "10000", "believed webhooks a second of one provider; 0: no limit", values.rate),
+    Setting("QOS_BEACON_RATE", "5", "batches a second under one beacon token; 0: no limit", values.rate),
+    Setting("QOS_KEY_RATE", "100", "API requests a second under one key; 0: no limit", values.rate),
+    Setting("QOS_REFUSED_RATE", "100", "requests a second of one address that nobody believes", values.rate),
+    Setting("QOS_TRUSTED_PROXIES", "", "addresses or networks whose X-Forwarded-For is believed", values.networks),
 )
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
@@ -198,6 +211,13 @@ def load(environ: Mapping[str, str], file: Path | None = None) -> Settings:
         raise SettingsError(sorted(problems))
     fields = {name.removeprefix(PREFIX).lower(): value for name, value in read.items()}
     return Settings(**fields)  # type: ignore[arg-type]  # each was read as its field's type; a test compares them
+
+
+def files(environ: Mapping[str, str], file: Path | None = None) -> list[Path]:
+    """Name every file that `load` would read values from, those named in ``file`` too, in a fixed order."""
+    given = _from_environ(environ, []) | {f"{name} ": value for name, value in _from_file(file, []).items()}
+    named = {value for name, value in given.items() if name.strip() not in _BY_NAME and "\0" not in value}
+    return [*([] if file is None else [file]), *map(Path, sorted(named))]
 
 
 def _read(setting: Setting, given: str | None, problems: list[str]) -> object:

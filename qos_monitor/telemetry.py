@@ -36,6 +36,7 @@ class Telemetry:
         self._refusals = self._declare(counted.REFUSED)
         self.strangers = self._declare(counted.STRANGERS)
         self.deliveries = self._children(counted.DELIVERIES, providers, labels.DELIVERY_RESULTS)
+        self._limited = self._children(counted.LIMITED, labels.LIMITS)
         self._unknown = self._children(counted.UNKNOWN_EVENTS, providers)
         self.reads = self._children(counted.READ, providers, labels.READ_RESULTS)
         self.observations = self._children(counted.OBSERVATIONS, providers, list(Kind))
@@ -61,6 +62,10 @@ class Telemetry:
     def refused(self, provider: str, reason: str) -> None:
         """Count a sender who was not believed; the reason is a collector's closed word."""
         self._refusals.labels(provider, reason).inc()
+
+    def limited(self, limit: str) -> None:
+        """Count a request that was told to come later."""
+        self._limited[(limit,)].inc()
 
     def read(self, report: Report) -> None:
         """Count what a batch of deliveries gave."""

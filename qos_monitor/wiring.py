@@ -23,6 +23,7 @@ from qos_monitor.web import cases
 from qos_monitor.web.cases import CasesOptions
 from qos_monitor.web.console import pages
 from qos_monitor.web.console.pages import ConsoleOptions
+from qos_monitor.web.gate import Gate
 from rules.policy import Policy
 from rules.span import HOUR, Instant
 
@@ -37,19 +38,22 @@ class Claims:
     engine: AsyncEngine
     clock: Clock
     policy: Policy
-    settings: Settings
+    in_force: Callable[[], Settings]
     telemetry: Telemetry
     providers: Collection[str]
     """Whose deliveries are read here: judging waits while these lag behind."""
 
-    def routes(self) -> list[web.RouteDef]:
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.in_force()
+
+    def routes(self, gate: Gate) -> list[web.RouteDef]:
         """Give the routes for people and for the refund system."""
         settings = self.settings
-        options = CasesOptions(
-            token=settings.cases_token, status_secrets=settings.status_secrets, filing=self._filing()
-        )
+        options = CasesOptions(gate, status_secrets=lambda: self.settings.status_secrets, filing=self._filing())
         is_secure = (settings.public_url or "").startswith("https:")
-        shown = ConsoleOptions(settings.cases_token, self._filing(), is_secure)
+        shown = ConsoleOptions(gate, self._filing(), is_secure)
         return [
             *cases.routes(self.engine, self.clock, self.policy, options),
             *pages.routes(self.engine, self.clock, self.policy, shown),
@@ -60,7 +64,7 @@ class Claims:
         jobs = [Job("judge", self._judged()), Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL)]
         if self.settings.claims_url is None:
             return jobs
-        gateway = HttpClaimGateway(session, self.settings.claims_url, self.settings.claims_secrets)
+        gateway = HttpClaimGateway(session, self.settings.claims_url, lambda: self.settings.claims_secrets)
         return [*jobs, *self._outgoing(gateway)]
 
     def _filing(self) -> FilingOptions:

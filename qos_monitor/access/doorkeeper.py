@@ -102,6 +102,10 @@ class Doorkeeper:
                 found = Caller(static.name, static.name, static.scopes)
         return found
 
+    def forget(self) -> None:
+        """Ask the database anew at the next key."""
+        self._known_s = float("-inf")
+
     async def note_used(self) -> None:
         """Write when keys were last used, to the minute."""
         used, self._used = self._used, {}

@@ -1,7 +1,7 @@
 """The way to a refund system over HTTP, signed as Standard Webhooks has it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -34,20 +34,20 @@ _TROUBLE = (aiohttp.ClientError, TimeoutError, OSError)
 class HttpClaimGateway:
     """Sends claims to one URL; ``GET URL/key`` asks about one.
 
-    Every secret signs every request. Redirects are not followed: a signed claim goes where the operator said,
-    nowhere else. Whoever gives the session closes it.
+    Every secret, or every one in force at the time, signs every request. Redirects are not followed: a signed claim
+    goes where the operator said, nowhere else. Whoever gives the session closes it.
     """
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         url: str,
-        secrets: Sequence[str],
+        secrets: Sequence[str] | Callable[[], Sequence[str]],
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._session = session
         self._url = URL(url)
-        self._secrets = tuple(secrets)
+        self._secrets = secrets if callable(secrets) else (lambda: secrets)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def send(self, claim_key: str, body: bytes, now: Instant) -> Answer:
@@ -55,7 +55,7 @@ class HttpClaimGateway:
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": claim_key,
-            **signed(self._secrets, claim_key, body, now),
+            **signed(self._secrets(), claim_key, body, now),
         }
         try:
             async with self._session.post(
@@ -68,7 +68,7 @@ class HttpClaimGateway:
 
     async def ask(self, claim_key: str, now: Instant) -> Report:
         """GET the claim, signed over an empty body; the answer is a JSON object with `status`."""
-        headers = signed(self._secrets, claim_key, b"", now)
+        headers = signed(self._secrets(), claim_key, b"", now)
         try:
             async with self._session.get(
                 self._url / claim_key, headers=headers, timeout=self._timeout, allow_redirects=False

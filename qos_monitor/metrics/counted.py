@@ -13,6 +13,9 @@ REFUSED = _here.counter(
 STRANGERS = _here.counter(
     "qos_deliveries_unknown_provider_total", "requests", "webhooks to a provider that is not configured"
 )
+LIMITED = _here.counter(
+    "qos_requests_limited_total", "requests", "requests told to come later, by whose budget was used up", "limit"
+)
 INTAKE_SECONDS = _here.histogram(
     "qos_intake_duration_seconds",
     "seconds",
@@ -76,6 +79,7 @@ METRICS: tuple[Metric, ...] = (
     DELIVERIES,
     REFUSED,
     STRANGERS,
+    LIMITED,
     INTAKE_SECONDS,
     INTAKE_QUEUE,
     INTAKE_QUEUE_MAX,

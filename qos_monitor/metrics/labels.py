@@ -18,6 +18,7 @@ READ_RESULTS = ("read", "unreadable")
 JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll", "status", "retain")
 JOB_RESULTS = ("ok", "failed")
 ROUTES = ("webhooks", "observations")
+LIMITS = ("provider", "beacon", "key", "address")
 CLAIM_RESULTS = ("accepted", "conflict", "stopped", "refused", "unavailable", "given_up")
 POLLED = polls.POLLED
 """Providers whose statistics can be polled."""
@@ -62,6 +63,7 @@ CLOSED: Mapping[str, tuple[str, ...]] = {
     "firm": FIRM,
     "found": FOUND,
     "job": JOBS,
+    "limit": LIMITS,
     "label": ("provider", "node", "release", "network"),
     "medium": MEDIA,
     "of": ("owed", "delivered"),

@@ -2,13 +2,14 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from yarl import URL
 
 from collectors.livekit import tokens
 from collectors.polls import Request
+from qos_monitor.settings import Settings
 from rules.span import Instant
 
 
@@ -24,6 +25,30 @@ class Authorizer(Protocol):
 
     def is_renewed(self, headers: Mapping[str, str]) -> bool:
         """Hear that these headers were answered 401; say whether others may be believed, as with a new token."""
+
+
+class Rotated:
+    """Authorizes with the keys of the settings in force, and with new ones as soon as they are."""
+
+    def __init__(self, make: Callable[[Settings], Authorizer], in_force: Callable[[], Settings]) -> None:
+        self._make = make
+        self._in_force = in_force
+        self._of = in_force()
+        self._authorizer = make(self._of)
+
+    async def headers(self, request: Request, url: URL, now: Instant) -> Mapping[str, str]:
+        """Give those of today's keys."""
+        return await self._today().headers(request, url, now)
+
+    def is_renewed(self, headers: Mapping[str, str]) -> bool:
+        """Ask whoever holds the keys."""
+        return self._today().is_renewed(headers)
+
+    def _today(self) -> Authorizer:
+        settings = self._in_force()
+        if settings is not self._of:
+            self._of, self._authorizer = settings, self._make(settings)
+        return self._authorizer
 
 
 class Basic:

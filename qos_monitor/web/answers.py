@@ -32,9 +32,9 @@ def refused(message: str, status: int) -> web.Response:
     return wrong([Problem("", message)], status)
 
 
-def come_again(headers: Mapping[str, str] | None = None) -> web.Response:
+def come_again(headers: Mapping[str, str] | None = None, wait_s: int = RETRY_AFTER_S) -> web.Response:
     """Answer 503: nothing was stored, and it is worth trying again."""
-    return web.Response(status=503, headers={"Retry-After": str(RETRY_AFTER_S), **(headers or {})})
+    return web.Response(status=503, headers={"Retry-After": str(wait_s), **(headers or {})})
 
 
 def or_come_again(handler: Handler) -> Handler:

@@ -13,9 +13,12 @@ from qos_monitor.intake import Intake
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web.answers import come_again
 from qos_monitor.web.app import Door
+from qos_monitor.web.headers import EVERYWHERE
+from qos_monitor.web.turnstile import Turnstile, open_to_all
 
 BEACON = "beacon"
 _BODY_WAIT_S = 30
+_SIGNATURE_LENGTH = 43  # at the end of a beacon's token; no two tokens have the same
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -23,8 +26,15 @@ class Hooks:
     """The handlers of every webhook, the beacon's among them."""
 
     def __init__(
-        self, intake: Intake, telemetry: Telemetry, body_bytes_max: int, beacon_origins: tuple[str, ...]
+        self,
+        intake: Intake,
+        telemetry: Telemetry,
+        body_bytes_max: int,
+        beacon_origins: tuple[str, ...],
+        turnstile: Turnstile | None = None,
     ) -> None:
+        """Take what is behind the door; without a turnstile anybody may come as often as they like."""
+        self._turnstile = turnstile or open_to_all()
         self._intake = intake
         self._telemetry = telemetry
         self._seconds = telemetry.intake["webhooks"]
@@ -55,12 +65,17 @@ class Hooks:
         """
         started = clock.stopwatch_s()
         try:
-            return await self._take(provider, request)
+            answer = await self._take(provider, request)
+            answer.headers.extend(EVERYWHERE)  # here, for the way past the router has no signals
+            return answer
         finally:
             self._seconds.observe(clock.stopwatch_s() - started)
 
     async def _take(self, provider: str, request: web.Request) -> web.Response:
         cors = self._cors(request) if provider == BEACON else _NO_HEADERS
+        if wait_s := self._turnstile.stranger_waits_s(request):
+            self._count(provider, "refused")
+            return come_again(cors, wait_s)
         try:
             body = self._whole(request)
             if body is None:
@@ -69,9 +84,20 @@ class Hooks:
             return self._answer(provider, "broken_off", 408, cors)
         if body is None:
             return self._answer(provider, "too_large", 413, cors)
+        return await self._believed(request, provider, body, cors)
+
+    async def _believed(
+        self, request: web.Request, provider: str, body: bytes, cors: Mapping[str, str]
+    ) -> web.Response:
         try:
-            answer = await self._intake.take(provider, body, request.headers)
+            delivery = self._intake.believed(provider, body, request.headers)
+            token = request.headers.get("Authorization", "")[-_SIGNATURE_LENGTH:] if provider == BEACON else None
+            if wait_s := self._turnstile.waits_s(request, provider, token):
+                self._count(provider, "overloaded")
+                return come_again(cors, wait_s)
+            answer = await self._intake.store(delivery)
         except Refused as refused:
+            self._turnstile.refused(request)
             self._telemetry.refused(provider, refused.reason)
             return self._answer(provider, "refused", 401, cors)
         except QosError as error:

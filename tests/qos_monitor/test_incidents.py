@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from aiohttp.test_utils import TestClient, TestServer
 from claim_parts import FILED, Court, dark_life
+from gates import gate_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_school import on_weekdays, seen
@@ -108,7 +109,7 @@ async def test_what_is_older_than_thirty_days_or_not_yet_is_not_listed(engine: A
 
 async def test_they_are_listed_for_whoever_may_see_cases(engine: AsyncEngine) -> None:
     await tell(engine, declared(MONDAY), cleared(MONDAY + HOUR), declared(MONDAY + 2 * HOUR, "i2"))
-    app = web_app.create([Incidents(engine, SetClock(MONDAY + DAY), TOKEN)], (), 1000)
+    app = web_app.create([Incidents(engine, SetClock(MONDAY + DAY), gate_of(engine, SetClock(MONDAY + DAY)))], (), 1000)
     bearer = {"Authorization": f"Bearer {TOKEN}"}
 
     async with TestClient(TestServer(app)) as client:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from gates import SOMEBODY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from service_parts import MONDAY, SetClock, school, sighting
@@ -43,7 +44,7 @@ async def enrol(engine: AsyncEngine, world: World) -> None:
 async def say(engine: AsyncEngine, **people: str | None) -> None:
     """Tell whose names at Agora these are; an underscore before a uid is none of it."""
     listed = [Identity("agora", name.removeprefix("_"), person) for name, person in people.items()]
-    await identities.imported(engine, listed, SetClock(NOW), is_dry=False)
+    await identities.imported(engine, listed, SetClock(NOW), SOMEBODY, is_dry=False)
 
 
 async def write_as(engine: AsyncEngine, rooms: str = "", people: str = "") -> None:
@@ -182,7 +183,7 @@ async def test_a_name_given_back_is_nobodys_again_and_twice_is_once(engine: Asyn
 
     await say(engine, _42="u1")
     assert (await rows(engine))["e1"][1] == "u1"
-    again = await identities.imported(engine, [Identity("agora", "42", "u1")], SetClock(NOW), is_dry=False)
+    again = await identities.imported(engine, [Identity("agora", "42", "u1")], SetClock(NOW), SOMEBODY, is_dry=False)
     assert again.as_json() == {"added": [], "changed": [], "removed": [], "unchanged": 1}
 
     await say(engine, _42=None)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from gates import SOMEBODY
 from service_parts import MONDAY, SetClock, enrolment, row, school
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +21,7 @@ CLOCK = SetClock(MONDAY - HOUR)
 
 
 async def put(engine: AsyncEngine, world: World, *, is_dry: bool = False) -> dict[str, object]:
-    return (await imported(engine, world, CLOCK, is_dry=is_dry)).as_json()
+    return (await imported(engine, world, CLOCK, SOMEBODY, is_dry=is_dry)).as_json()
 
 
 def nothing_but(**changes: object) -> dict[str, object]:

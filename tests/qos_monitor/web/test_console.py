@@ -4,69 +4,22 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from claim_parts import FILED, Court, FakeGateway, dark_life, life, send_due
-from hypothesis import given
-from hypothesis import strategies as st
+from console_browser import Browser, browsed
 from rules_school import enrolment, kept_out, lesson
-from service_parts import TOKEN, SetClock
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import outages
-from qos_monitor.web.console import overview, pages
-from qos_monitor.web.console.keeper import STAYS, Keeper, Visitor
-from qos_monitor.web.console.pages import ConsoleOptions
+from qos_monitor.web.console import overview
 from qos_monitor.web.console.paper import age
 from rules.span import HOUR, MINUTE, Instant
 
 INSIDE = ("/console/", "/console/outages", "/console/cases", "/console/claims")
-
-
-@dataclass
-class Browser:
-    """Keeps cookies, follows nothing by itself."""
-
-    session: aiohttp.ClientSession
-    url: str
-    court: Court
-    clock: SetClock
-    cookies: dict[str, str] = field(default_factory=dict)
-
-    async def get(self, path: str) -> tuple[int, str]:
-        async with self.session.get(self.url + path, cookies=self.cookies, allow_redirects=False) as answer:
-            return answer.status, answer.headers.get("Location") or await answer.text()
-
-    async def post(self, path: str, **form: str) -> tuple[int, str]:
-        url = self.url + path
-        async with self.session.post(url, data=form, cookies=self.cookies, allow_redirects=False) as answer:
-            self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
-            return answer.status, answer.headers.get("Location") or await answer.text()
-
-    async def sign_in(self, name: str = "Li Wei", token: str = TOKEN, to: str = "/console/") -> tuple[int, str]:
-        return await self.post("/console/sign-in", name=name, token=token, to=to)
-
-    async def seal(self, case_key: str) -> str:
-        """Read the word that the case's form carries."""
-        _, page = await self.get(f"/console/cases/{case_key}")
-        found = re.search(r'name="seal" value="([0-9a-f]{64})"', page)
-        assert found is not None
-        return found[1]
-
-
-async def browsed(engine: AsyncEngine, court: Court, token: str | None = TOKEN) -> AsyncIterator[Browser]:
-    clock = SetClock(FILED)
-    app = web.Application()
-    app.add_routes(pages.routes(engine, clock, court.policy, ConsoleOptions(token, court.options, is_secure=False)))
-    async with TestServer(app) as server, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Browser(session, str(server.make_url("")).rstrip("/"), court, clock)
 
 
 @pytest.fixture
@@ -82,82 +35,6 @@ async def stopped(engine: AsyncEngine) -> AsyncIterator[Browser]:
         await one.court.judge(dark_life())
         await one.sign_in()
         yield one
-
-
-# --- the way in -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", [*INSIDE, "/console/cases/x", "/console/learners/u1", "/console/classes/c?a=b&c=d"])
-async def test_a_stranger_is_shown_the_way_in_and_comes_back_to_where_they_wanted_to_go(
-    browser: Browser, path: str
-) -> None:
-    status, to = await browser.get(path)
-    assert (status, to) == (303, f"/console/sign-in?to={quote(path, safe='')}")
-
-    _, page = await browser.get(to)
-    assert f'name="to" value="{path.replace("&", "&amp;")}"' in page
-
-    assert await browser.sign_in(to=path) == (303, path)
-
-
-@pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", "é" * 20])
-async def test_the_wrong_token_lets_nobody_in(browser: Browser, token: str) -> None:
-    status, page = await browser.sign_in(token=token)
-
-    assert (status, "This is not the cases token." in page) == (403, True)
-    assert browser.cookies == {}
-
-
-@pytest.mark.parametrize("name", ["", " \t", "n" * 101, "a\0b"])
-async def test_a_visitor_has_a_name_for_decisions_are_kept_under_it(browser: Browser, name: str) -> None:
-    status, page = await browser.sign_in(name=name)
-
-    assert (status, "A name of at most 100 characters is wanted" in page) == (403, True)
-
-
-@pytest.mark.parametrize(
-    "to", ["https://elsewhere.example/", "//elsewhere.example", "/v1/cases", "/console/\\x", "/console/\r\nX: y", ""]
-)
-async def test_signing_in_leads_nowhere_else(browser: Browser, to: str) -> None:
-    assert await browser.sign_in(to=to) == (303, "/console/")
-
-
-async def test_a_visit_ends_after_twelve_hours_and_when_it_is_left(browser: Browser) -> None:
-    await browser.sign_in()
-    browser.clock.at = FILED + STAYS - 1
-    assert (await browser.get("/console/"))[0] == 200
-
-    browser.clock.at = FILED + STAYS
-    assert (await browser.get("/console/"))[0] == 303
-
-    browser.clock.at = FILED
-    assert await browser.post("/console/sign-out") == (303, "/console/sign-in")
-    assert (await browser.get("/console/"))[0] == 303
-
-
-async def test_without_a_token_configured_the_console_is_closed(engine: AsyncEngine) -> None:
-    async for browser in browsed(engine, Court(engine), token=None):
-        for path in (*INSIDE, "/console/sign-in"):
-            assert "QOS_CASES_TOKEN is not set" in (await browser.get(path))[1] or (await browser.get(path))[0] == 403
-        assert (await browser.sign_in())[0] == 403
-        assert (await browser.sign_in(token=""))[0] == 403
-
-
-def test_a_cookie_is_believed_only_as_it_was_written() -> None:
-    keeper, visitor = Keeper(TOKEN), Visitor("李 Wei", FILED)
-    cookie = keeper.cookie(visitor)
-
-    assert keeper.visitor(cookie, FILED - 1) == visitor
-    assert keeper.visitor(cookie, FILED) is None
-    assert Keeper(TOKEN + "x").visitor(cookie, FILED - 1) is None
-    for place in range(len(cookie)):
-        other = cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
-        assert keeper.visitor(other, FILED - 1) in (None, visitor)  # the last letter of Base64 may hold spare bits
-
-
-@given(st.text(max_size=60))
-def test_any_cookie_is_answered_without_a_failure(cookie: str) -> None:
-    assert Keeper(TOKEN).visitor(cookie, FILED) is None
 
 
 # --- the pages --------------------------------------------------------------------------------------------------
@@ -379,14 +256,6 @@ async def test_a_withdrawal_without_the_record_it_rests_on_is_refused_on_the_pag
 
     status, page = await stopped.post(path, seal=seal, decision="withdraw", reason="No.", reference="log 7")
     assert (status, 'role="alert"' in page) == (409, True)
-
-
-def test_a_seal_belongs_to_one_visit() -> None:
-    keeper = Keeper(TOKEN)
-    mine, theirs = (keeper.cookie(Visitor(name, FILED)) for name in ("Li Wei", "Wang Fang"))
-
-    assert keeper.believes_seal(mine, keeper.seal(mine))
-    assert not keeper.believes_seal(mine, keeper.seal(theirs))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from browser import chromium, page
 from claim_parts import FILED, Court, dark_life
+from gates import gate_of
 from service_parts import TOKEN, SetClock
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,7 +22,7 @@ async def test_a_person_signs_in_looks_and_releases_what_the_breaker_stopped(
     await court.enrol(dark_life())
     await court.observe(dark_life().observations, FILED)
     app = web.Application()
-    options = ConsoleOptions(TOKEN, court.options, is_secure=False)
+    options = ConsoleOptions(gate_of(embedded, SetClock(FILED)), court.options, is_secure=False)
     app.add_routes(pages.routes(embedded, SetClock(FILED), court.policy, options))
 
     async with (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from aiohttp import web
+from gates import gate_of
 from service_parts import MONDAY, TOKEN, SetClock, school
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -68,7 +69,7 @@ async def door(embedded: AsyncEngine) -> AsyncIterator[Door]:
     writer = Writer(embedded, deliveries, COLUMNS, queue_max=3)
     writer.start()
     telemetry = Telemetry([backend.PROVIDER])
-    door = OwnEvidence(embedded, Intake({}, writer, clock), telemetry, clock, TOKEN)
+    door = OwnEvidence(embedded, Intake({}, writer, clock), telemetry, clock, gate_of(embedded, clock))
     runner = web_app.runner(web_app.create([door], (), 10_000), 5.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
+from gates import gate_of
 from service_parts import TOKEN, SetClock, SpokenCollector, said
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -80,7 +81,7 @@ async def door(embedded: AsyncEngine) -> AsyncIterator[Door]:
     hooks = Hooks(intake, telemetry, 1000, (ORIGIN,))
     groups: list[web_app.Handlers] = [
         hooks,
-        Observations(intake, telemetry, clock, TOKEN),
+        Observations(embedded, intake, telemetry, clock, gate_of(embedded, clock)),
     ]
     runner = web_app.runner(web_app.create(groups, (), 100_000), 5.0)
     await runner.setup()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from gates import gate_of
 from service_parts import TOKEN, SetClock
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,7 +18,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 @pytest.fixture
 async def door(engine: AsyncEngine) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve the door, and give a session of its address."""
-    client = TestClient(TestServer(app.create([NamesDoor(engine, SetClock(), TOKEN)], [], 10**6)))
+    client = TestClient(TestServer(app.create([NamesDoor(engine, SetClock(), gate_of(engine, SetClock()))], [], 10**6)))
     await client.start_server()
     async with aiohttp.ClientSession(str(client.make_url("/"))) as session:
         yield session

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from claim_parts import FILED, SECRET, Court
+from gates import gate_of
 from service_parts import TOKEN, SetClock
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,9 +30,10 @@ LATIN = b'{"id":"\xe9","decision":"\xe9"}'
 async def served(engine: AsyncEngine) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve every door that reads or writes the database itself."""
     court, clock = Court(engine), SetClock(FILED)
+    gate = gate_of(engine, clock)
     app = web.Application()
-    app.add_routes(routes(engine, clock, court.policy, CasesOptions(TOKEN, [SECRET], court.options)))
-    Roster(engine, clock, TOKEN).add_to(app)
+    app.add_routes(routes(engine, clock, court.policy, CasesOptions(gate, lambda: [SECRET], court.options)))
+    Roster(engine, clock, gate).add_to(app)
     async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as session:
         yield session
 

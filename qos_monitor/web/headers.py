@@ -1,0 +1,24 @@
+"""What every answer says to a browser, whatever route it came from."""
+
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+
+EVERYWHERE: CIMultiDictProxy[str] = CIMultiDictProxy(
+    CIMultiDict(
+        {
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+    )
+)
+"""Nothing here is a page to run, to frame or to keep, unless a handler said otherwise."""
+
+
+async def put(_request: web.Request, response: web.StreamResponse) -> None:
+    """Add what the handler did not set itself."""
+    headers = response.headers
+    for name, value in EVERYWHERE.items():
+        if name not in headers:
+            headers[name] = value
