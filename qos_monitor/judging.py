@@ -1,10 +1,10 @@
 """Windows that are due become verdicts; learners that are due become outages and cases."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import due, folding, logs, tallying, verdict_book, window_book
@@ -22,6 +22,7 @@ LEASE: int = 5 * MINUTE
 UNREAD_MAX: int = MINUTE
 """Nothing is judged while a delivery has waited longer than this to be read: what it says may change a verdict."""
 
+_LOCK = 0x514F4A  # any number that nobody else locks: "QOJ"
 WINDOWS_MAX = 50
 LEARNERS_MAX = 100
 
@@ -61,8 +62,14 @@ async def judge_due(
     return done + await _fold(engine, terms, now, settle)
 
 
+def _is_due(now: Instant) -> ColumnElement[bool]:
+    """Ask whether a window is due, or in a hand whose lease was given before the clock stepped back."""
+    is_in_hand = windows.c.due_at == windows.c.lease_until
+    return or_(windows.c.due_at <= now, and_(windows.c.due_at > now + 2 * LEASE, is_in_hand))
+
+
 async def _due_windows(engine: AsyncEngine, now: Instant) -> Sequence[int]:
-    statement = select(windows.c.window).where(windows.c.due_at <= now).order_by(windows.c.window).limit(WINDOWS_MAX)
+    statement = select(windows.c.window).where(_is_due(now)).order_by(windows.c.window).limit(WINDOWS_MAX)
     async with reading(engine) as conn:
         return (await conn.execute(statement)).scalars().all()
 
@@ -75,6 +82,7 @@ async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -
         inputs = await window_book.load(conn, number, now, terms.policy)
     judged = await asyncio.to_thread(judge_window, inputs.classes, inputs.usual, inputs.enrolment_of, now, terms.policy)
     async with writing(engine) as conn:
+        await _in_turn(conn)
         next_at = await window_book.next_due(conn, number, now, terms.policy)
         if not await _release(conn, number, token, now, next_at):
             return 0  # somebody else took it up when our lease ran out; theirs is the judgement
@@ -89,13 +97,23 @@ async def _take(engine: AsyncEngine, number: int, now: Instant) -> int | None:
     """Take a window up; None where another worker was faster."""
     statement = (
         update(windows)
-        .where(windows.c.window == number, windows.c.due_at <= now)
+        .where(windows.c.window == number, _is_due(now))
         .values(due_at=now + LEASE, lease_until=now + LEASE, lease_token=windows.c.lease_token + 1)
         .returning(windows.c.lease_token)
     )
     async with writing(engine) as conn:
+        await _in_turn(conn)
         token: int | None = (await conn.execute(statement)).scalar()
         return token
+
+
+async def _in_turn(conn: AsyncConnection) -> None:
+    """Take windows up and put them back one at a time: who looks back on a window has seen what it left, or is seen.
+
+    Else two workers with neighbouring windows could each miss the other, and a share that is not usual any more stays.
+    """
+    if conn.dialect.name == "postgresql":  # on SQLite a writer is alone
+        await conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 async def _release(conn: AsyncConnection, number: int, token: int, now: Instant, next_at: Instant | None) -> bool:
@@ -111,16 +129,19 @@ async def _release(conn: AsyncConnection, number: int, token: int, now: Instant,
 
 
 async def _fold(engine: AsyncEngine, terms: Terms, now: Instant, settle: Settle) -> int:
-    ids = await _take_learners(engine, now)
-    if not ids:
+    tokens = await _take_learners(engine, now)
+    if not tokens:
         return 0
+    ids = sorted(tokens)
     async with reading(engine) as conn:
         lives = await folding.load(conn, ids, terms.policy, now)
     folded = await asyncio.to_thread(folding.fold, lives, terms.policy, terms.is_working_day, now)
     async with writing(engine) as conn:
+        held = await _still_held(conn, tokens, now)
         # Evidence came for these while we folded: the lease runs out, and they are folded with it.
         waits = await _with_window_due(conn, ids, now)
-        done = [one for one in folded if one.life.learner_id not in waits and await _stored(conn, one, now, settle)]
+        ours = held - waits
+        done = [one for one in folded if one.life.learner_id in ours and await _stored(conn, one, now, settle)]
         await _release_learners(conn, done, now)
     return len(ids)
 
@@ -138,21 +159,33 @@ async def _stored(conn: AsyncConnection, one: Folded, now: Instant, settle: Sett
     return True
 
 
-async def _take_learners(engine: AsyncEngine, now: Instant) -> Sequence[str]:
+async def _take_learners(engine: AsyncEngine, now: Instant) -> dict[str, int]:
+    """Take up learners who are due, each with the token of our lease; whoever is in other hands is passed over."""
     is_ripe = and_(learners.c.look_again_at <= now, ~_has_window_due(learners.c.id, now))
     chosen = select(learners.c.id).where(is_ripe).order_by(learners.c.look_again_at, learners.c.id).limit(LEARNERS_MAX)
     async with reading(engine) as conn:
         ids = (await conn.execute(chosen)).scalars().all()
     if not ids:
-        return ()
-    statement = (
-        update(learners)
-        .where(learners.c.id.in_(ids), is_ripe)
-        .values(look_again_at=now + LEASE)
-        .returning(learners.c.id)
-    )
+        return {}
+    free = select(learners.c.id).where(learners.c.id.in_(ids), is_ripe).with_for_update(skip_locked=True)
+    lease = {"look_again_at": now + LEASE, "lease_until": now + LEASE, "lease_token": learners.c.lease_token + 1}
     async with writing(engine) as conn:
-        return sorted((await conn.execute(statement)).scalars().all())
+        taken = (await conn.execute(free)).scalars().all()
+        statement = update(learners).where(learners.c.id.in_(taken)).values(lease)
+        rows = await conn.execute(statement.returning(learners.c.id, learners.c.lease_token))
+        return {row.id: row.lease_token for row in rows}
+
+
+async def _still_held(conn: AsyncConnection, tokens: Mapping[str, int], now: Instant) -> set[str]:
+    """Keep those that nobody took over or touched since; they stay so until the transaction ends.
+
+    Of one who was touched something is known now that was not when we looked: they are due again, and folded with it.
+    """
+    statement = select(learners.c.id, learners.c.lease_token).where(
+        learners.c.id.in_(tokens), learners.c.look_again_at == now + LEASE
+    )
+    rows = await conn.execute(statement.order_by(learners.c.id).with_for_update())
+    return {row.id for row in rows if row.lease_token == tokens[row.id]}
 
 
 def _has_window_due(learner_id: ColumnElement[str], now: Instant) -> ColumnElement[bool]:
@@ -162,7 +195,7 @@ def _has_window_due(learner_id: ColumnElement[str], now: Instant) -> ColumnEleme
         .where(class_learners.c.learner_id == learner_id)
         .where(classes.c.id == class_learners.c.class_id)
         .where(windows.c.window == classes.c.window)
-        .where(or_(windows.c.due_at <= now, windows.c.lease_until > now))
+        .where(or_(_is_due(now), windows.c.lease_until.between(now + 1, now + 2 * LEASE)))
     )
 
 

@@ -11,7 +11,7 @@ from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import identities, templates
 from qos_monitor.templates import PERSON, Template, Templates
 
-_LOCK = 0x514F54  # any number that nobody else locks: "QOT"
+_LOCK = 0x514F4D  # any number that nobody else locks: "QOM"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import logs
@@ -175,7 +175,7 @@ def _due(now: Instant) -> Select[Any]:
         .where(
             claims.c.next_attempt_at <= now,
             claims.c.state == ClaimState.READY.value,
-            claims.c.lease_until <= now,
+            or_(claims.c.lease_until <= now, claims.c.lease_until > now + 2 * LEASE_MS),  # the clock stepped back
             ~waits_for,
         )
         .order_by(claims.c.next_attempt_at, claims.c.claim_key)
@@ -184,7 +184,7 @@ def _due(now: Instant) -> Select[Any]:
 
 async def _lease(conn: AsyncConnection, due: Select[Any], now: Instant) -> list[_Leased]:
     leased = []
-    for row in (await conn.execute(due)).all():
+    for row in (await conn.execute(due.with_for_update(of=claims, skip_locked=True))).all():
         taken = await conn.execute(
             update(claims)
             .where(

@@ -10,6 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from qos_monitor import clock, logs
+from qos_monitor.leases import Leases
 from qos_monitor.telemetry import Telemetry
 
 JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -31,7 +32,8 @@ class Job:
 
     It is run again at once as long as it answers ``full`` or more: then there is more waiting. ``stop`` is called
     once, at the end: it makes a run that waits for somebody else end soon, and sees to what runs left behind.
-    Several jobs may have one name, under which they are counted together; ``of`` tells them apart.
+    Several jobs may have one name, under which they are counted together; ``of`` tells them apart. One that is
+    ``alone`` is done by one process at a time, whoever has its lease; the others share the work among them.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Job:
     full: int = 1
     stop: Callable[[], Awaitable[None]] = _leave
     of: str = ""
+    alone: bool = False
 
     @property
     def key(self) -> str:
@@ -49,8 +52,12 @@ class Job:
 class Scheduler:
     """Runs jobs every ``tick_s``, none twice at the same time; a failure is logged, counted, and tried again."""
 
-    def __init__(self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry, leases: Leases | None = None
+    ) -> None:
+        """Take the jobs; without ``leases`` there is no other process that could do them."""
         self._jobs = tuple(jobs)
+        self._leases = leases
         self._telemetry = telemetry
         self._is_stopping = False
         self._running: set[asyncio.Task[None]] = set()
@@ -87,6 +94,8 @@ class Scheduler:
             # else.
             await asyncio.wait(self._running)
         self._scheduler.shutdown(wait=False)
+        if self._leases is not None:
+            await self._leases.give_back()
 
     async def _run(self, job: Job) -> None:
         task = asyncio.current_task()
@@ -108,6 +117,11 @@ class Scheduler:
 
     async def _drain(self, job: Job) -> None:
         for _ in range(_DRAIN_MAX):
-            if self._is_stopping or await job.run() < job.full:
+            if self._is_stopping or await self._once(job) < job.full:
                 return
             await asyncio.sleep(0)
+
+    async def _once(self, job: Job) -> int:
+        if self._leases is None or not job.alone:
+            return await job.run()
+        return await self._leases.alone(job.key, job.run)

@@ -174,8 +174,10 @@ def _state(one: Tally | None) -> State:
 
 
 async def _judged_later(conn: AsyncConnection, number: int, policy: Policy) -> Sequence[int]:
+    # One in hand may have been read before what we write.
+    is_read = or_(windows.c.judged_at.is_not(None), windows.c.lease_until > 0)
     statement = select(windows.c.window).where(
-        windows.c.window > number, windows.c.window <= number + _history(policy), windows.c.judged_at.is_not(None)
+        windows.c.window > number, windows.c.window <= number + _history(policy), is_read
     )
     return (await conn.execute(statement)).scalars().all()
 

@@ -61,11 +61,14 @@ class Claims:
 
     def jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         """Give the jobs; without a place to send claims to they wait, and nothing is asked."""
-        jobs = [Job("judge", self._judged()), Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL)]
+        jobs = [Job("judge", self._judged()), self._review()]
         if self.settings.claims_url is None:
             return jobs
         gateway = HttpClaimGateway(session, self.settings.claims_url, lambda: self.settings.claims_secrets)
         return [*jobs, *self._outgoing(gateway)]
+
+    def _review(self) -> Job:
+        return Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL, alone=True)
 
     def _filing(self) -> FilingOptions:
         settings = self.settings
@@ -104,7 +107,7 @@ class Claims:
         return [
             Job("relay", outbox.send_due, stop=hung_up),
             # Each claim is asked about once a day; looking every hour spreads the questions.
-            Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL),
+            Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL, alone=True),
         ]
 
 
@@ -118,7 +121,7 @@ def hourly(clock: Clock, run: Callable[[Instant], Awaitable[int]]) -> Callable[[
     async def once() -> int:
         nonlocal next_at
         now = clock.now()
-        if next_at is not None and now < next_at:
+        if next_at is not None and next_at - HOUR <= now < next_at:  # else the clock stepped back
             return 0
         done = await run(now)
         next_at = now + HOUR

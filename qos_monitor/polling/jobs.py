@@ -46,7 +46,7 @@ def jobs(
             continue
         client = client_of(source, in_force, session)
         poller = Poller(engine, clock, statistics, client, counts)
-        made.append(Job("poll", poller.step, stop=client.hang_up, of=source.provider))
+        made.append(Job("poll", poller.step, stop=client.hang_up, of=source.provider, alone=True))
     return made
 
 

@@ -112,7 +112,7 @@ def jobs(
     client = PageClient(session)
     period = settings.status_pages_s * SECOND
     watch = Watch(engine, clock, client, dict.fromkeys(pages, period), telemetry.page_looked_at)
-    return [Job("status", watch.step, stop=client.hang_up)]
+    return [Job("status", watch.step, stop=client.hang_up, alone=True)]
 
 
 def _failure(status: int) -> str:

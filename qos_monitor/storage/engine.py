@@ -1,6 +1,7 @@
 """One way to open the database and two ways to use it: to read, and to write."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -9,20 +10,25 @@ from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Pool, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
+from qos_monitor import logs
 from qos_monitor.errors import SettingsError, StorageTrouble
+from qos_monitor.storage import fencing
+from qos_monitor.storage.tables import cursors
 
 PRAGMAS: tuple[str, ...] = (
+    "PRAGMA busy_timeout=5000",  # first: another process may be making the file just now
     "PRAGMA journal_mode=wal",
     "PRAGMA synchronous=full",  # a 2xx outlives a power cut, not only a crash
-    "PRAGMA busy_timeout=5000",
     "PRAGMA wal_autocheckpoint=16000",  # fewer, larger checkpoints: 8.2 KB written per event, not 10.9
     "PRAGMA cache_size=-65536",
     "PRAGMA foreign_keys=on",
@@ -40,6 +46,14 @@ def _of_connecting() -> tuple[type[Exception], ...]:
 
 TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, CommandError, *_of_connecting())
 """What says that the database cannot be used at present: not there, locked, broken, or made by a later version."""
+
+IDLE_S_MAX: int = 10
+"""A transaction in which PostgreSQL hears nothing of us for so long is undone: we were stopped, or are cut off, and
+others wait for what it holds."""
+ANSWER_S_MAX: int = 120
+"""So long we wait for PostgreSQL's answer to one statement; migrations take the time they take."""
+FLOOR = "schema floor"
+"""The cursor that holds the oldest revision whose code may still work on these tables; none: every one."""
 
 _WRITING = "qos_writing"
 _MIGRATION_LOCK = 0x514F53  # any number that nobody else locks: "QOS"
@@ -81,8 +95,10 @@ async def opened(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def _server(url: URL) -> AsyncEngine:
+    session = {"application_name": "qos-monitor", "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s"}
+    given = {"command_timeout": ANSWER_S_MAX, "server_settings": session}
     try:
-        return create_async_engine(url, pool_size=10, pool_pre_ping=True)
+        return create_async_engine(url, pool_size=10, pool_pre_ping=True, connect_args=given)
     except ModuleNotFoundError:
         raise SettingsError(["QOS_DATABASE_URL: PostgreSQL needs `pip install qos-monitor[postgresql]`"]) from None
 
@@ -129,9 +145,11 @@ def turn(engine: AsyncEngine) -> AbstractAsyncContextManager[object]:
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Give a connection inside one write transaction: committed at the end, rolled back on any error.
 
+    Where the work is held by a lease, the transaction begins by proving that it is still ours (see `fencing`).
     Await nothing but this connection inside: on SQLite everybody who writes is waiting.
     """
     async with turn(engine), engine.execution_options(**{_WRITING: True}).begin() as connection:
+        await fencing.prove(connection)
         yield connection
 
 
@@ -179,12 +197,39 @@ def migrations(**attributes: object) -> Config:
 async def migrate(engine: AsyncEngine) -> None:
     """Bring the tables to the present version, in one transaction; does nothing where they are.
 
-    Makes a SQLite file with its folder. Raises one of TROUBLE where the database cannot be used.
+    Makes a SQLite file with its folder. Raises one of TROUBLE where the database cannot be used, and StorageTrouble
+    where a later version made it such that this one cannot work on it any more (docs/operations.md).
     Several processes may start at once: the second waits for the first, and finds nothing to do.
     """
     if file := file_of(engine):
         file.parent.mkdir(parents=True, exist_ok=True)
-    async with writing(engine) as connection:
+    async with _patient(engine) as patient, writing(patient) as connection:
         if not is_sqlite(engine):
             await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-        await connection.run_sync(lambda sync: command.upgrade(migrations(connection=sync), "head"))
+        await connection.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def _patient(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Give an engine that waits for every answer: a migration of a large table takes its time."""
+    if is_sqlite(engine):
+        yield engine
+        return
+    made = create_async_engine(engine.url, poolclass=NullPool)
+    try:
+        yield made
+    finally:
+        await made.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = migrations(connection=connection)
+    ours = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None or current in ours:
+        command.upgrade(config, "head")
+        return
+    floor = connection.execute(select(cursors.c.value).where(cursors.c.name == FLOOR)).scalar()
+    if floor is not None and f"{floor:04}" not in ours:
+        raise StorageTrouble("a later version has made the database its own; this one is too old to work on it")
+    logs.event("database_is_newer", logging.WARNING, revision=current)

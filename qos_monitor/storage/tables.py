@@ -23,6 +23,7 @@ from sqlalchemy import (
 from qos_monitor.storage import (
     access_tables,  # noqa: F401 - so that the metadata is whole wherever it is used
     keeping_tables,  # noqa: F401 - likewise
+    process_tables,  # noqa: F401 - likewise
     schema,
 )
 
@@ -267,6 +268,8 @@ learners = Table(
     Column("id", String(200), primary_key=True),
     Column("look_again_at", BigInteger, index=True, doc="when to fold this learner's outages next; null: never"),
     Column("settled_sha256", String(64), doc="hash of the cases and outages last handed to filing"),
+    Column("lease_until", BigInteger, nullable=False, default=0, doc="when it ends; in hand where look_again_at is it"),
+    Column("lease_token", BigInteger, nullable=False, default=0, doc="grows with every claim: the fence"),
 )
 
 outages = Table(
