@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import logging
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +26,8 @@ from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.in_force import InForce, Source
 from qos_monitor.intake import COLUMNS, Intake
+from qos_monitor.leases import Leases
+from qos_monitor.place import Place
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
 from qos_monitor.retention import Periods, Retention
@@ -38,7 +42,7 @@ from qos_monitor.web import app as web_app
 from qos_monitor.web.evidence import OwnEvidence
 from qos_monitor.web.feeds import Feeds
 from qos_monitor.web.gate import Gate
-from qos_monitor.web.health import Health
+from qos_monitor.web.health import LAG_S_MAX, Health
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
@@ -120,13 +124,14 @@ def served_policy(file: Path | None) -> Policy:
 class Service:
     """Everything that runs, from `start` to `stop`."""
 
-    def __init__(self, settings: Settings, source: Source | None = None) -> None:
+    def __init__(self, settings: Settings, source: Source | None = None, place: Place | None = None) -> None:
         """Make the parts; touches neither the database nor the network.
 
         With a source, secrets are read again from it when a file of its changes, or on SIGHUP.
         """
         self._settings = settings
         self._in_force = InForce(settings, source, self._adopt)
+        self._place = Place(settings.role) if place is None else place
         self.clock = clocks.from_setting(settings.clock_file)
         self.policy = served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
@@ -149,6 +154,9 @@ class Service:
             self.policy, limits, announced=announced, doors=self._doors, bytes_max=settings.database_bytes_max
         )
         self._gauges = Gauges(self.engine, self.intake.last_received, watched)
+        # Webhooks are taken however far behind judging is: who takes them does not judge.
+        lag_s_max = LAG_S_MAX if self._place.role.works else float("inf")
+        self._health = Health(self.telemetry, self._gauges, self.clock, self._troubles(), lag_s_max)
         self._claims = Claims(
             self.engine, self.clock, self.policy, self._now_in_force, self.telemetry, tuple(self._readers)
         )
@@ -163,7 +171,7 @@ class Service:
         self._is_stopping = False
         self._session: aiohttp.ClientSession | None = None
         self._scheduler: Scheduler | None = None
-        self._runner: web.AppRunner | None = None
+        self._runners: list[web.AppRunner] = []
 
     async def start(self) -> int:
         """Migrate, listen, and begin to work; answer the port."""
@@ -172,25 +180,38 @@ class Service:
         await self._remember()
         self._writer.start()
         self._session = aiohttp.ClientSession()
+        settings, place = self._settings, self._place
         hooks = self._hooks()
-        self._runner = web_app.runner(self._app(hooks), _SHUTDOWN_S)
-        await self._runner.setup()
-        web_app.open_ahead(self._runner, hooks.doors())
-        settings = self._settings
-        await web.TCPSite(self._runner, settings.host, settings.port, backlog=1024).start()
-        self._scheduler = Scheduler(self._jobs(self._session), settings.tick_s, self.telemetry)
-        self._scheduler.start()
+        port = await self._listen(self._app(hooks), settings.port if place.port is None else place.port, hooks)
+        own = place.metrics_port(settings.metrics_port)
+        metrics_port = None if own is None else await self._listen(web_app.create([self._health], [], 0), own)
+        if place.role.works:
+            leases = Leases(self.engine, self.clock)
+            self._scheduler = Scheduler(self._jobs(self._session), settings.tick_s, self.telemetry, leases)
+            self._scheduler.start()
         self._caretaker = asyncio.create_task(self._take_care(), name="caretaker")
-        port = int(self._runner.addresses[0][1])
-        logs.event("listening", host=settings.host, port=port, rule_version=self.policy.rule_version)
+        facts: dict[str, logs.Value] = {"role": place.role.value, "number": place.number, "metrics_port": metrics_port}
+        facts |= {"rule_version": self.policy.rule_version}
+        logs.event("listening", logging.INFO, host=settings.host, port=port, **facts)
         return port
+
+    async def _listen(self, app: web.Application, port: int, hooks: Hooks | None = None) -> int:
+        """Serve an application, the way to its hooks cut short; answer the port."""
+        runner = web_app.runner(app, _SHUTDOWN_S)
+        self._runners.append(runner)
+        await runner.setup()
+        if hooks is not None and self._place.role.takes:
+            web_app.open_ahead(runner, hooks.doors())
+        is_shared = True if self._place.is_sibling else None
+        await web.TCPSite(runner, self._settings.host, port, backlog=1024, reuse_port=is_shared).start()
+        return int(runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Accept nothing new, answer what was accepted, let running jobs end, close."""
         self._is_stopping = True
         logs.event("stopping")
-        if self._runner is not None:
-            await self._runner.cleanup()  # waits for handlers, and they for the writer
+        for runner in self._runners:
+            await runner.cleanup()  # waits for handlers, and they for the writer
         if self._caretaker is not None:
             self._caretaker.cancel()
         if self._scheduler is not None:
@@ -215,6 +236,8 @@ class Service:
 
     def _app(self, hooks: Hooks) -> web.Application:
         settings = self._settings
+        if not self._place.role.takes:
+            return web_app.create([self._health, Runbooks()], [], 0)
         gate = Gate(self._door, Addresses(settings.trusted_proxies), self.telemetry.limited)
         groups: list[web_app.Handlers] = [
             hooks,
@@ -225,7 +248,7 @@ class Service:
             NamesDoor(self.engine, self.clock, gate),
             Feeds(self.engine, self.clock, self._doors, gate),
             Trail(self.engine, gate),
-            Health(self.telemetry, self._gauges, self.clock, self._troubles()),
+            self._health,
             Runbooks(),
         ]
         bytes_max = max(settings.upload_bytes_max, settings.body_bytes_max)
@@ -239,12 +262,12 @@ class Service:
         }
 
     def _jobs(self, session: aiohttp.ClientSession) -> list[Job]:
-        read = Job("read", self._read, READ_BATCH)
+        read = Job("read", self._read, READ_BATCH, alone=True)
         given = (self.engine, self.clock, session, self.telemetry)
         polls = [*polling.jobs(self._now_in_force, *given), *status_pages.jobs(self._settings, *given)]
-        measure = Job("measure", self._measure, joins.BATCH)
-        retained = Job("retain", self._retention().run, ALWAYS_FULL)  # one piece a tick: others come first
-        return [read, Job("remap", self._remap), measure, retained, *self._claims.jobs(session), *polls]
+        measure = Job("measure", self._measure, joins.BATCH, alone=True)
+        retained = Job("retain", self._retention().run, ALWAYS_FULL, alone=True)  # one piece a tick: others come first
+        return [read, Job("remap", self._remap, alone=True), measure, retained, *self._claims.jobs(session), *polls]
 
     def _retention(self) -> Retention:
         settings = self._settings
@@ -296,12 +319,13 @@ class Service:
     async def _remember(self) -> None:
         """Look up when each provider was last heard, so that a restart does not hide a silence.
 
-        One that never was is silent from now on.
+        One that never was is silent since the first process that listened for it began.
         """
-        async with storage.reading(self.engine) as conn:
+        async with storage.writing(self.engine) as conn:
             known = await feeds.heard(conn, self._doors)
+            since = await feeds.listening_since(conn, self._doors, self.clock.now())
         for provider, at in known.at.items():
-            self.intake.heard(provider, self.clock.now() if at is None else at)
+            self.intake.heard(provider, since[provider] if at is None else at)
 
 
 def _buckets(rate: float, seconds: float) -> Buckets:
@@ -309,12 +333,14 @@ def _buckets(rate: float, seconds: float) -> Buckets:
     return Buckets(rate, max(rate * seconds, 1.0))
 
 
-async def serve(settings: Settings, source: Source | None = None) -> int:
-    """Run the service until SIGTERM or SIGINT; answer 1 where it could not start. SIGHUP: read the secrets again.
+async def serve(settings: Settings, source: Source | None = None, place: Place | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT, or until its parent ends; answer 1 where it could not start.
+
+    SIGHUP: read the secrets again.
 
     Raises SettingsError where a file or a secret named in the settings cannot be used.
     """
-    service = Service(settings, source)
+    service = Service(settings, source, place)
     logs.start(settings.log_level, service.clock)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_unforeseen)
@@ -322,6 +348,8 @@ async def serve(settings: Settings, source: Source | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, ended.set)
     loop.add_signal_handler(signal.SIGHUP, service.reload)
+    if place is not None and place.is_sibling:
+        _end_with_parent(loop, ended)
     try:
         await service.start()
         gc.collect()
@@ -334,6 +362,17 @@ async def serve(settings: Settings, source: Source | None = None) -> int:
     finally:
         await service.stop()
     return 0
+
+
+def _end_with_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Stop where standard input ends: the parent holds the other end, and never writes."""
+    stream = sys.stdin.fileno()
+
+    def is_over() -> None:
+        loop.remove_reader(stream)
+        ended.set()
+
+    loop.add_reader(stream, is_over)
 
 
 def _unforeseen(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

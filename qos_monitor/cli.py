@@ -13,7 +13,17 @@ from zoneinfo import ZoneInfo
 import uvloop
 
 from collectors.beacon import token
-from qos_monitor import backup_commands, bootstrap, checking, documents, live_check, mapping_commands, release, settings
+from qos_monitor import (
+    backup_commands,
+    bootstrap,
+    checking,
+    documents,
+    live_check,
+    mapping_commands,
+    release,
+    settings,
+    supervising,
+)
 from qos_monitor import clock as clocks
 from qos_monitor.access import audit
 from qos_monitor.access import commands as access_commands
@@ -22,6 +32,7 @@ from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
 from qos_monitor.importing import command as importing
 from qos_monitor.in_force import Source
+from qos_monitor.place import Place, ServiceRole
 from qos_monitor.settings import Settings
 from qos_monitor.simulation import demo
 from qos_monitor.storage import engine as storage
@@ -61,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     configured.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML; the environment goes first")
 
     serve = commands.add_parser("serve", parents=[configured], help="run the service")
+    serve.add_argument("--role", choices=list(ServiceRole), type=ServiceRole, help="what this process does (QOS_ROLE)")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="so many processes on one port (1)")
+    for name in ("--process", "--shared-port"):  # what one of several is told by its parent
+        serve.add_argument(name, type=int, help=argparse.SUPPRESS)
     serve.set_defaults(run=_serve)
     check = commands.add_parser("check", parents=[configured], help="tell what is configured and what is missing")
     check.add_argument("--live", metavar="PROVIDER", help="try this provider's credentials with one harmless question")
@@ -123,7 +138,14 @@ def _run(work: Coroutine[None, None, int | None]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    return _run(bootstrap.serve(_settings(options), Source(dict(os.environ), options.config)))
+    given = _settings(options)
+    role = given.role if options.role is None else options.role
+    source = Source(dict(os.environ), options.config)
+    if options.workers < 1:
+        raise Invalid([Problem("--workers", f"must be 1 or more processes, not {options.workers}")])
+    if options.workers > 1:
+        return _run(supervising.supervise(given, supervising.Group(options.workers, role, options.config)))
+    return _run(bootstrap.serve(given, source, Place(role, options.process, options.shared_port)))
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -17,7 +17,8 @@ from qos_monitor import backend, lines, logs
 from qos_monitor.metrics import standing
 from qos_monitor.metrics.labels import OTHER
 from qos_monitor.metrics.metric import Metric
-from qos_monitor.storage.tables import class_learners, classes, deliveries, feed_spans, observations
+from qos_monitor.storage.engine import insert
+from qos_monitor.storage.tables import class_learners, classes, cursors, deliveries, feed_spans, observations
 from rules.span import MINUTE, SECOND, Instant
 from rules.world import CLASS_LENGTH_MAX
 
@@ -106,6 +107,16 @@ async def heard(conn: AsyncConnection, doors: Doors) -> Heard:
         statement = select(deliveries.c.received_at).where(deliveries.c.provider == door)
         found[door] = (await conn.execute(statement.order_by(deliveries.c.seq.desc()).limit(1))).scalar()
     return Heard(found, tuple(doors.foreign))
+
+
+async def listening_since(conn: AsyncConnection, doors: Doors, now: Instant) -> dict[str, Instant]:
+    """Tell when each door was first opened on this database, in the write transaction given; new ones open now."""
+    names = {f"listening:{door}": door for door in doors.own}
+    if names:
+        first = insert(conn.dialect.name, cursors).on_conflict_do_nothing(index_elements=["name"])
+        await conn.execute(first, [{"name": name, "value": now} for name in sorted(names)])
+    rows = await conn.execute(select(cursors).where(cursors.c.name.in_(names)))
+    return {names[row.name]: row.value for row in rows}
 
 
 async def expected(conn: AsyncConnection, now: Instant) -> list[Expected]:

@@ -52,9 +52,7 @@ class Job:
 class Scheduler:
     """Runs jobs every ``tick_s``, none twice at the same time; a failure is logged, counted, and tried again."""
 
-    def __init__(
-        self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry, leases: Leases | None = None
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], tick_s: float, telemetry: Telemetry, leases: Leases | None = None) -> None:
         """Take the jobs; without ``leases`` there is no other process that could do them."""
         self._jobs = tuple(jobs)
         self._leases = leases

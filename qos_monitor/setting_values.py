@@ -16,6 +16,7 @@ from collectors.agora.analytics import PLANS
 from collectors.statuspage import StatusPage
 from collectors.trtc.calls import PLANS as TRTC_PLANS
 from collectors.zoom.dashboards import PLANS as ZOOM_PLANS
+from qos_monitor.place import ServiceRole
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -67,6 +68,23 @@ def port(given: str) -> int:
     if not given.isascii() or not given.isdigit() or int(given) > 65_535:
         raise ValueError("a whole number from 0 to 65535")
     return int(given)
+
+
+def port_or_none(given: str) -> int | None:
+    """Take a TCP port that leaves room above it, or nothing."""
+    if not given:
+        return None
+    if not 1 <= port(given) <= 65_000:
+        raise ValueError("a whole number from 1 to 65000")
+    return int(given)
+
+
+def role(given: str) -> ServiceRole:
+    """Take a role of a process."""
+    try:
+        return ServiceRole(given.lower())
+    except ValueError:
+        raise ValueError("all, intake or worker") from None
 
 
 def url(given: str) -> str | None:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from collectors.statuspage import StatusPage
 from qos_monitor import setting_values as values
 from qos_monitor.errors import SettingsError
+from qos_monitor.place import ServiceRole
 from qos_monitor.templates import Template, participant_templates, room_templates
 
 PREFIX = "QOS_"
@@ -38,6 +39,8 @@ class Settings:
     database_bytes_max: int
     host: str
     port: int
+    metrics_port: int | None
+    role: ServiceRole
     public_url: str | None
     log_level: str
     clock_file: Path | None
@@ -117,6 +120,13 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("QOS_HOST", "127.0.0.1", "address to listen on", values.text),
     Setting("QOS_PORT", "8080", "port to listen on; 0 takes a free one and logs it", values.port),
+    Setting(
+        "QOS_METRICS_PORT",
+        "",
+        "a port of its own for health and metrics; of `serve --workers` the first, one more for each process",
+        values.port_or_none,
+    ),
+    Setting("QOS_ROLE", "all", "what this process does: intake, worker or all; `serve --role` goes first", values.role),
     Setting("QOS_PUBLIC_URL", "", "how others reach this service; links in claims begin with it", values.url),
     Setting("QOS_LOG_LEVEL", "info", "debug, info, warning or error", values.log_level),
     Setting("QOS_CLOCK_FILE", "", "a file that holds the time instead of the machine's clock (tests)", values.path),

@@ -61,14 +61,12 @@ class Claims:
 
     def jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         """Give the jobs; without a place to send claims to they wait, and nothing is asked."""
-        jobs = [Job("judge", self._judged()), self._review()]
+        review = Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL, alone=True)
+        jobs = [Job("judge", self._judged()), review]
         if self.settings.claims_url is None:
             return jobs
         gateway = HttpClaimGateway(session, self.settings.claims_url, lambda: self.settings.claims_secrets)
         return [*jobs, *self._outgoing(gateway)]
-
-    def _review(self) -> Job:
-        return Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL, alone=True)
 
     def _filing(self) -> FilingOptions:
         settings = self.settings

@@ -22,9 +22,18 @@ class Health:
     """Tells orchestrators and Prometheus how we are."""
 
     def __init__(
-        self, telemetry: Telemetry, gauges: Gauges, clock: Clock, troubles: Mapping[str, Callable[[], bool]]
+        self,
+        telemetry: Telemetry,
+        gauges: Gauges,
+        clock: Clock,
+        troubles: Mapping[str, Callable[[], bool]],
+        lag_s_max: float = LAG_S_MAX,
     ) -> None:
-        """Take the troubles that others can tell about, each under the word it is told in."""
+        """Take the troubles that others can tell about, each under the word it is told in.
+
+        Judging that lags by more than ``lag_s_max`` is a trouble of this process.
+        """
+        self._lag_s_max = lag_s_max
         self._telemetry = telemetry
         self._gauges = gauges
         self._clock = clock
@@ -48,7 +57,7 @@ class Health:
         lag_s = self._gauges.lag_s()
         problems = {
             "database": not has_database,
-            "judging_lag": has_database and lag_s > LAG_S_MAX,
+            "judging_lag": has_database and lag_s > self._lag_s_max,
             **{word: is_so() for word, is_so in self._troubles.items()},
         }
         wrong = sorted(name for name, is_wrong in problems.items() if is_wrong)
