@@ -45,8 +45,9 @@ class Buckets:
         lacking = 1 - bucket.tokens - (now_s - bucket.at_s) * self._rate
         return max(1, -int(-lacking / self._rate // 1))
 
-    def __len__(self) -> int:
-        """Count the names held."""
+    @property
+    def count(self) -> int:
+        """How many names are held."""
         return len(self._buckets)
 
     def _filled(self, name: str, now_s: float) -> _Bucket:

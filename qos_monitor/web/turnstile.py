@@ -39,7 +39,7 @@ class Turnstile:
 
     def stranger_waits_s(self, request: web.Request) -> int:
         """Say how long this address must wait; 0 where it need not. Costs nothing while nobody was refused."""
-        if not self._strangers:
+        if not self._strangers.count:
             return 0
         address, now_s = self._address(request), clocks.stopwatch_s()
         if not self._strangers.is_empty(address, now_s) or self._is_believed(address, now_s):
@@ -54,7 +54,7 @@ class Turnstile:
     def waits_s(self, request: web.Request, provider: str, token: str | None = None) -> int:
         """Take from the budget of a sender who is believed; say how long to wait where it is used up, else 0."""
         now_s = clocks.stopwatch_s()
-        if self._strangers:
+        if self._strangers.count:
             self._believe(self._address(request), now_s)
         if token is not None and not self._beacons.takes(token, now_s):
             self._limited("beacon")
