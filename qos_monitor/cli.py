@@ -18,6 +18,7 @@ from qos_monitor import (
     bootstrap,
     checking,
     documents,
+    forget_commands,
     live_check,
     mapping_commands,
     release,
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     mapping_commands.add_to(commands, configured)
     backup_commands.add_to(commands, configured)
     access_commands.add_to(commands, configured)
+    forget_commands.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")

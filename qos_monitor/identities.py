@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors import registry
-from qos_monitor import naming, observing, remapping
+from qos_monitor import naming, observing, remapping, tombstones
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act, Actor
 from qos_monitor.clock import Clock
@@ -114,6 +114,8 @@ async def imported(
 
 
 async def _plan(conn: AsyncConnection, given: Sequence[Identity]) -> IdentityPlan:
+    gone = await tombstones.gone_among(conn, {one.person_id for one in given if one.person_id is not None})
+    given = [one for one in given if one.person_id not in gone]
     known: dict[tuple[str, str], str] = {}
     for names in chunks({one.name for one in given}):
         rows = await conn.execute(select(identities).where(identities.c.name.in_(names)))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE, Sighting
 from collectors.threads import settled
-from qos_monitor import carrying, coverage, due, going_down, naming, timetable
+from qos_monitor import carrying, coverage, due, going_down, naming, timetable, tombstones
 from qos_monitor.storage.rows import Values, chunks, observation_values, sighting_of
 from qos_monitor.storage.tables import observations
 from qos_monitor.timetable import Place
@@ -55,7 +55,7 @@ async def store(conn: AsyncConnection, arrived: Iterable[Entry], now: Instant) -
     ``observation.recorded_at`` must be set. What it changes is marked to be judged.
     """
     await naming.unmoved(conn)
-    fresh = _by_key(arrived)
+    fresh = _by_key(await tombstones.others(conn, list(arrived)))
     stored = await _stored(conn, fresh)
     entries = {key: _chosen(entry, stored.get(key)) for key, entry in fresh.items()}
     first = _first_places(entries.values())

@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors.contract import ANYWHERE
-from qos_monitor import cancelling, due, naming, observing
+from qos_monitor import cancelling, due, naming, observing, tombstones
 from qos_monitor.errors import InputError
 from qos_monitor.storage.engine import upsert
 from qos_monitor.storage.rows import (
@@ -105,6 +105,7 @@ async def plan(conn: AsyncConnection, roster: World) -> RosterPlan:
     problems = [*_unstorable(roster), *await _rivals(conn, roster.enrolments)]
     if problems:
         raise InputError(problems)
+    roster = await tombstones.without(conn, roster)
     known_classes = await _known_classes(conn, [row.id for row in roster.classes])
     roster = await cancelling.upheld(conn, roster, known_classes)
     return RosterPlan(
@@ -121,6 +122,7 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
 
     Whatever it touches is marked to be judged, and what was seen in a room whose class is new is placed.
     """
+    roster = await tombstones.without(conn, roster)
     planned = await plan(conn, roster)
     await naming.moving(conn)
     dialect = conn.dialect.name

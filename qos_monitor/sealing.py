@@ -1,6 +1,7 @@
 """Windows of classes whose evidence is past its time: their verdicts stand for ever, and nobody judges them again."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -111,7 +112,7 @@ async def _sealed_before(conn: AsyncConnection) -> int:
     return 0 if value is None else int(value)
 
 
-def _held(before: int) -> Select[tuple[int]]:
+def _held(before: int) -> Select[Any]:
     """Select the windows that an unsettled case or an undecided outage may need."""
     theirs = class_learners.c.class_id == classes.c.id
     begins = classes.c.starts_at

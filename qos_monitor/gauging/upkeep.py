@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,7 +29,7 @@ async def oldest(conn: AsyncConnection) -> Samples:
     return {standing.OLDEST_KEPT: {(table,): (at or 0) / SECOND for table, at in found.items()}}
 
 
-def _first_of(kind: Kind) -> Select[tuple[int]]:
+def _first_of(kind: Kind) -> Select[Any]:
     return select(func.min(observations.c.at)).where(observations.c.kind == kind.value)
 
 

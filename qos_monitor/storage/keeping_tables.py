@@ -22,5 +22,6 @@ forgotten = Table(
     "forgotten",
     metadata,
     Column("pseudonym", String(64), primary_key=True, doc="HMAC of the name under the installation's key"),
+    Column("person", String(64), nullable=False, index=True, doc="HMAC of the learner's own id: whose name it was"),
     Column("at", BigInteger, nullable=False),
 )

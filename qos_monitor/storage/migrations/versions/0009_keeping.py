@@ -25,9 +25,11 @@ def upgrade() -> None:
     op.create_table(
         "forgotten",
         sa.Column("pseudonym", sa.String(64), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("pseudonym", name="pk_forgotten"),
     )
+    op.create_index("ix_forgotten_person", "forgotten", ["person"])
     op.create_index(
         "ix_verdicts_superseded",
         "verdicts",
