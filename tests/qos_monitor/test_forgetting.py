@@ -100,7 +100,7 @@ async def court(engine: AsyncEngine) -> Court:
         bought = [enrolment("e-one", "learner-one"), enrolment("e-two", "learner-two")]
         await roster.apply(conn, school([pair], enrolments=bought), now=0)
     mine = [Identity("agora", "4711", "learner-one"), Identity("agora", "4712", "learner-two")]
-    await identities.imported(engine, mine, SetClock(0), is_dry=False)
+    await identities.imported(engine, mine, SetClock(0), ACT.actor, is_dry=False)
     start = pair.starts_at
     alone = {"id": "a", "at": start, "room": "both", "who": "learner-one", "placed": True}
     together = [
@@ -159,7 +159,7 @@ async def test_what_comes_late_does_not_bring_them_back(court: Court) -> None:
         again = lesson("both", "Mon 19:00", "learner-one", "learner-two", teacher="teacher-x")
         await roster.apply(conn, school([again], enrolments=bought), now=NOW)
     known = [Identity("agora", "4711", "learner-one")]
-    await identities.imported(court.engine, known, SetClock(NOW), is_dry=False)
+    await identities.imported(court.engine, known, SetClock(NOW), ACT.actor, is_dry=False)
 
     assert await places(court.engine, "learner-one") == {"deliveries"}
     await forget(court.engine, "learner-one")
@@ -194,7 +194,7 @@ async def test_it_is_in_the_audit_trail_under_a_name_that_says_nothing(court: Co
     await forget(court.engine, "learner-one")
 
     async with storage.reading(court.engine) as conn:
-        (entry,) = await audit.page(conn)
+        entry = (await audit.page(conn))[0]
     assert (entry.act.action, entry.act.reason) == ("forget", "asked by letter")
     assert entry.act.about.startswith("learner-")
     assert "learner-one" not in entry.act.about
