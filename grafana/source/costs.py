@@ -34,7 +34,7 @@ MONEY = (
         "Cost of outages per week",
         "Money of the claims let go to the refund system in the 7 days up to each bar, by currency: one bar a week. "
         "Currencies do not add up; look at each for itself.",
-        "none",
+        "locale",
         [(grown("qos_filed_money_total", "kind, currency", "currency", "7d", ""), "{{currency}}")],
         shape=Shape.BARS,
         width=12,
@@ -46,18 +46,19 @@ MONEY = (
     Panel(
         "Claims per week",
         "Claims let go to the refund system in the 7 days up to each bar. A withdrawal takes a claim back.",
-        "none",
+        "locale",
         [(grown("qos_claims_filed_total", "kind", "kind", "7d", ""), "{{kind}}")],
         shape=Shape.BARS,
         width=12,
         empty="No claim was ever filed",
         console="claims",
         step="7d",
+        decimals=0,
     ),
     Panel(
         "Verdicts that became firm",
         "Learner-classes of the day before each bar, by what the verdict says.",
-        "none",
+        "locale",
         [(grown("qos_firm_verdicts_total", "provider, verdict", "verdict", "1d"), "{{verdict}}")],
         shape=Shape.BARS,
         width=12,
@@ -66,6 +67,7 @@ MONEY = (
         colours=("ATTENDED", "DEGRADED", "UNABLE_PLATFORM", "UNABLE_LEARNER", "NO_SHOW", "CANCELLED", "UNKNOWN"),
         empty=YET,
         step="1d",
+        decimals=0,
     ),
     Panel(
         "Verdicts corrected",

@@ -156,7 +156,7 @@ _JOINS = (
         "Alerts that fire",
         "Every alert of qos-monitor that fires now, in Prometheus' own words; its name leads to its runbook.",
         "none",
-        [(_FIRING, "Firing")],
+        [(_FIRING, "")],
         "No alert of qos-monitor fires",
         Shape.TABLE,
         console="outages",

@@ -2,7 +2,7 @@
 
 from look import GOOD, WARN, Steps
 from panel import Panel, Shape
-from queries import OF, OF_INSTANCE, RANGE, RATE, UNHEARD, rate, told
+from queries import OF_INSTANCE, RANGE, RATE, UNHEARD, told
 
 _MINE = f"and on (job, instance) qos_build_info{{{OF_INSTANCE}}}"
 ANY: Steps = ((None, GOOD), (1, WARN))
@@ -19,6 +19,26 @@ MACHINE = (
         ],
         empty=UNHEARD,
         runbooks=("QosDatabaseNearFull",),
+    ),
+    Panel(
+        "Oldest that is kept",
+        "Age of the oldest delivery, the oldest thing seen and the oldest replaced verdict. It grows up to the time "
+        "that retention allows, and stays there; a line that goes on growing is not cleared away.",
+        "s",
+        [("time() - (max by (table) (qos_oldest_kept_timestamp_seconds) > 0)", "{{table}}")],
+        empty="Nothing is kept yet",
+        runbooks=("QosJobFailing", "QosDatabaseNearFull"),
+    ),
+    Panel(
+        "Rows cleared away in a day",
+        "Deleted in the 24 hours before each bar, for they were past their time.",
+        "locale",
+        [("sum by (table) (increase(qos_retention_rows_deleted_total[1d]))", "{{table}}")],
+        shape=Shape.BARS,
+        empty=UNHEARD,
+        runbooks=("QosJobFailing",),
+        step="1h",
+        decimals=0,
     ),
     Panel(
         "Reading of the database",
@@ -71,22 +91,8 @@ MACHINE = (
         "none",
         [("count by (version, rule_version) (qos_build_info)", "Processes")],
         shape=Shape.TABLE,
-        width=12,
+        width=8,
         empty=UNHEARD,
         runbooks=("QosDown",),
-    ),
-    Panel(
-        "Looks at status pages",
-        "Looks at providers' status pages each second, by what came of them.",
-        "reqps",
-        [
-            (
-                rate("qos_status_page_looks_total", "provider, result", f"{OF}, {OF_INSTANCE}") + " > 0",
-                "{{provider}} {{result}}",
-            )
-        ],
-        width=12,
-        runbooks=("QosJobFailing",),
-        empty="No status page is set up",
     ),
 )

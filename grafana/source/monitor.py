@@ -60,7 +60,7 @@ _NOW = (
         "known (PostgreSQL without QOS_DATABASE_BYTES_MAX).",
         f"{told('qos_database_size_bytes')} / {told('qos_database_limit_bytes')}",
         "percentunit",
-        ((None, GOOD), (0.8, WARN), (0.9, BAD)),
+        ((None, GOOD), (0.7, WARN), (0.85, BAD)),
     ),
     _number(
         "Calendar known for",
@@ -68,7 +68,7 @@ _NOW = (
         "calendar is published in November.",
         f"{told('qos_calendar_published_until_timestamp_seconds')} - time()",
         "s",
-        ((None, BAD), (0, WARN), (3888000, GOOD)),
+        ((None, BAD), (0, WARN), (47 * 86_400, GOOD)),
     ),
 )
 
@@ -130,14 +130,13 @@ _INTAKE = (
         runbooks=("QosUnreadableDeliveries",),
     ),
     Panel(
-        "Observations nobody could place",
-        "Seen in the last 7 days in a room, or of a person, that the roster does not know. They count for nobody until "
-        "the roster or a mapping tells.",
-        "locale",
-        [(told(f"qos_observations_unmapped{{{OF}}}", "provider, what"), "{{provider}} {{what}}")],
-        steps=ANY,
-        empty=UNHEARD,
-        runbooks=("QosObservationsUnmapped",),
+        "Told to come later",
+        "Requests answered 429 each second, by whose budget was used up: an address's, a key's. Nothing of theirs is "
+        "lost, if they come again.",
+        "reqps",
+        [(rate("qos_requests_limited_total", "limit", OF_INSTANCE) + " > 0", "{{limit}}")],
+        empty="Nobody was told to come later: every budget sufficed",
+        runbooks=("QosIntakeRefusing",),
     ),
 )
 
@@ -147,6 +146,16 @@ _POLLS = (
         "Observations stored each second, each once whoever repeats it.",
         "ops",
         [(rate("qos_observations_total", "kind", _OURS), "{{kind}}")],
+        empty=UNHEARD,
+        runbooks=("QosObservationsUnmapped",),
+    ),
+    Panel(
+        "Observations nobody could place",
+        "Seen in the last 7 days in a room, or of a person, that the roster does not know. They count for nobody until "
+        "the roster or a mapping tells.",
+        "locale",
+        [(told(f"qos_observations_unmapped{{{OF}}}", "provider, what"), "{{provider}} {{what}}")],
+        steps=((None, GOOD), (1, WARN), (101, BAD)),
         empty=UNHEARD,
         runbooks=("QosObservationsUnmapped",),
     ),
@@ -173,7 +182,6 @@ _POLLS = (
             )
         ],
         shape=Shape.RANKED,
-        width=4,
         runbooks=("QosPollsLost",),
         console="",
         empty="No statistics told of joins: polling is not set up, or no class ended",
@@ -184,11 +192,23 @@ _POLLS = (
         "locale",
         [(f"sum by (provider) (increase(qos_polls_lost_total{{{_OURS}}}[{RANGE}]))", "{{provider}}")],
         shape=Shape.RANKED,
-        width=4,
         steps=ANY,
         empty="No provider is asked for statistics",
         runbooks=("QosPollsLost",),
         decimals=0,
+    ),
+    Panel(
+        "Looks at status pages",
+        "Looks at providers' status pages each second, by what came of them.",
+        "reqps",
+        [
+            (
+                rate("qos_status_page_looks_total", "provider, result", _OURS) + " > 0",
+                "{{provider}} {{result}}",
+            )
+        ],
+        runbooks=("QosJobFailing",),
+        empty="No status page is set up",
     ),
 )
 

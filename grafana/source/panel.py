@@ -19,7 +19,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel: ``asks`` are pairs of PromQL and legend (of a table: the column's heading).
+    """One panel: ``asks`` are pairs of PromQL and legend (of a table: the column's heading, if it is shown).
 
     ``unit`` is Grafana's name of a unit; ``steps`` are thresholds; ``empty`` says why there is nothing to see;
     ``runbooks`` are names of alerts, ``console`` a page of the console; ``step`` is how near two points may be;

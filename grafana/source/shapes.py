@@ -105,8 +105,9 @@ def _table(told: Panel) -> table.Panel:
     names = {f"Value #{chr(ord('A') + at)}": heading for at, (_, heading) in enumerate(told.asks)}
     if len(told.asks) == 1:
         names = {"Value": told.asks[0][1]}
-    tidy = {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": names}
-    first = told.asks[0][1]
+    first = told.asks[0][1] or "severity"
+    left_out = {"Time": True} if told.asks[0][1] else {"Time": True, "Value": True}
+    tidy = {"excludeByName": left_out, "indexByName": {}, "renameByName": names if told.asks[0][1] else {}}
     made = (
         table.Panel()
         .show_header(show_header=True)

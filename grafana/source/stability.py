@@ -26,6 +26,7 @@ from sheet import Sheet
 
 _SLO: Steps = ((None, BAD), (0.99, WARN), (0.995, GOOD))
 _BUDGET: Steps = ((None, BAD), (0.0, WARN), (0.25, GOOD))
+_JOINED: Steps = ((None, BAD), (0.8, WARN), (0.95, GOOD))  # below 0.8 a ticket is written; 0.95 is the objective
 _LATE = "Counted when verdicts become firm, about six hours after a class."
 
 
@@ -70,7 +71,7 @@ _PROMISE = (
         "Goes of learners at a class that were inside within 5 s, of all goes. Those who never got in are in the "
         "denominator; clicks in a row are one go.",
         joined("", "28d"),
-        ((None, BAD), (0.95, WARN), (0.98, GOOD)),
+        _JOINED,
         "No learner tried to get into a class in 28 days",
     ),
     Panel(
@@ -86,7 +87,7 @@ _PROMISE = (
         step="1h",
     ),
     Panel(
-        "Lost learner-minutes, by whose fault",
+        "Lost learner-time, by whose fault",
         "Class time shut out or unusable, of the day before each bar. Only what is the platform's or unknown counts "
         "against the promise; a large share of learners' own faults is a matter for support, not for the provider.",
         "s",
@@ -177,7 +178,7 @@ _DOOR = (
         "Goes that were inside within 5 s, of all goes of the day before each moment.",
         "percentunit",
         [(joined("provider", "1d"), "{{provider}}")],
-        steps=((None, BAD), (0.95, WARN), (0.98, GOOD)),
+        steps=_JOINED,
         empty="No learner tried to get into a class",
         runbooks=("QosJoinSuccessBurnFast", "QosJoinSuccessBurnSlow"),
         step="1h",
@@ -283,7 +284,7 @@ _MEDIA = (
         "Offset of audio and video",
         "Spans measured in the range shown, by offset up to each value in seconds: + is audio ahead. Fine lies between "
         "-0.185 and 0.09.",
-        "none",
+        "locale",
         [(grown("qos_av_offset_seconds_bucket", "provider, le", "le", RANGE), "{{le}}")],
         shape=Shape.RANKED,
         runbooks=("QosNodeBurnSlow",),
@@ -295,7 +296,7 @@ _MEDIA = (
     Panel(
         "Share of time frozen, learner-classes",
         "Learner-classes of the range shown by the share of video time that was frozen, up to each value.",
-        "none",
+        "locale",
         [
             (
                 grown("qos_freeze_ratio_bucket", "provider, medium, le", "le", RANGE, f'{OF}, medium="video"'),

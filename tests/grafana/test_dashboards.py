@@ -12,21 +12,18 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "grafana" / "source"
 DASHBOARDS = ROOT / "grafana" / "dashboards"
 MINE = ("live", "outages", "stability", "monitor")
 
 
-@pytest.fixture(autouse=True)
-def _source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SOURCE))
-
-
 def queries(uid: str) -> list[str]:
-    """Every query of a dashboard, with times and choices in place of its variables."""
+    """Every query of a dashboard, its annotations and variables, with times and choices in place of its variables."""
     text = (DASHBOARDS / f"{uid}.json").read_text(encoding="utf-8")
-    panels = json.loads(text)["panels"]
-    found = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    made = json.loads(text)
+    found = [target["expr"] for panel in made["panels"] for target in panel.get("targets", [])]
+    found += [mark["target"]["expr"] for mark in made["annotations"]["list"] if "target" in mark]
+    chosen = [variable["query"]["query"] for variable in made["templating"]["list"] if variable["type"] == "query"]
+    found += [re.sub(r"^label_values\((.*), \w+\)$", r"\1", asked) for asked in chosen]
     return [re.sub(r"\$(__range|__rate_interval)", "5m", expr).replace("$", "") for expr in found]
 
 

@@ -185,6 +185,19 @@ def test_grafana_asks_the_prometheus_beside_it_in_containers_too() -> None:
     assert alone["url"] == "http://localhost:9090"
 
 
+def test_the_alert_that_nothing_is_scraped_knows_every_job_of_ours_and_no_other() -> None:
+    alerts = yaml.safe_load((ROOT / "rules" / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
+    (asked,) = (rule["expr"] for group in alerts["groups"] for rule in group["rules"] if rule.get("alert") == "QosDown")
+    known = set(re.findall(r'job=~"([^"]+)"', asked))
+    assert len(known) == 1
+    of_kubernetes = yaml.safe_load_all((GRAFANA / "kubernetes" / "service-monitor.yaml").read_text(encoding="utf-8"))
+    jobs = set(re.findall(r"replacement': '([^']+)'", str(list(of_kubernetes))))
+    jobs |= {str(job["job_name"]) for job in read("prometheus.yml")["scrape_configs"]}
+    assert jobs == {"qos-monitor", "qos-monitor-database"}
+    assert all(re.fullmatch(pattern, job) for pattern in known for job in jobs)
+    assert not any(re.fullmatch(pattern, "qos-simulation") for pattern in known)
+
+
 def test_the_data_source_is_told_how_often_is_scraped() -> None:
     (source,) = read("compose/datasource.yml")["datasources"]
     assert source["jsonData"]["timeInterval"] == read("prometheus.yml")["global"]["scrape_interval"]

@@ -14,6 +14,7 @@ EMPTY = {
     "Polls, by result": "the play asks no provider for statistics",
     "Told by polls alone": "as above",
     "Looks at status pages": "the play looks at no status page",
+    "Told to come later": "nobody asks for more than their budget",
     "Declared incidents": "as above, and nobody declares one",
     "Alerts that fire": "the server of this test has no rules",
 }
