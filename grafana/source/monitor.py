@@ -131,8 +131,8 @@ _INTAKE = (
     ),
     Panel(
         "Told to come later",
-        "Requests answered 429 each second, by whose budget was used up: an address's, a key's. Nothing of theirs is "
-        "lost, if they come again.",
+        "Requests answered 429 each second, by whose budget was used up: a provider's, a beacon's, or that of an "
+        "address whose word nobody believes. Nothing is lost if they come again.",
         "reqps",
         [(rate("qos_requests_limited_total", "limit", OF_INSTANCE) + " > 0", "{{limit}}")],
         empty="Nobody was told to come later: every budget sufficed",

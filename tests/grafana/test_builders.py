@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 import sheet
 from look import BAD, GOOD, OF_WORDS, PLAIN, WARN
 from panel import Panel, Shape
-from sheet import Sheet
-
 from qos_monitor.metrics.labels import AGES, DUE, FAULTS, STATES_NOW, VERDICTS
+from sheet import Sheet
 
 PANEL = Panel("Lost", "What was lost, and why.", "locale", [("lost", "{{fault}}")], "Nothing was lost", Shape.LINES)
 

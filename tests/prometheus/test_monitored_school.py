@@ -15,7 +15,7 @@ EMPTY = {
     "Told by polls alone": "as above",
     "Looks at status pages": "the play looks at no status page",
     "Told to come later": "nobody asks for more than their budget",
-    "Declared incidents": "as above, and nobody declares one",
+    "Declared incidents": "no status page is looked at, and nobody declares one",
     "Alerts that fire": "the server of this test has no rules",
 }
 """Panels that are rightly empty, and why."""
