@@ -49,8 +49,10 @@ def fits(given: str, body: bytes, secrets: Iterable[bytes], shape: Shape) -> boo
     written = _bytes(given)
     if shape.encoding == "base64url":
         written = written.rstrip(b"=")
-    tried = [hmac.compare_digest(signed(secret, body, shape).encode(), written) for secret in secrets]
-    return any(tried)
+    does_one = False
+    for secret in secrets:
+        does_one |= hmac.compare_digest(signed(secret, body, shape).encode(), written)
+    return does_one
 
 
 def equal(one: str, other: str) -> bool:

@@ -3,6 +3,8 @@
 import mmap
 import struct
 import time
+from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Protocol
 
@@ -63,6 +65,10 @@ def from_setting(file: Path | None) -> Clock:
     return SystemClock() if file is None else DrivenClock(file)
 
 
-def stopwatch_s() -> float:
-    """Read a counter of seconds that never goes back; only differences mean anything."""
-    return time.monotonic()
+stopwatch_s: Callable[[], float] = time.monotonic
+"""Read a counter of seconds that never goes back; only differences mean anything."""
+
+
+def http_date() -> str:
+    """Write the machine's time as HTTP headers do (RFC 9110, 5.6.7), in whole seconds."""
+    return formatdate(usegmt=True)

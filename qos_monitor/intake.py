@@ -1,9 +1,12 @@
 """Believes a delivery, stores it raw, and only then lets it be answered."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from collectors.contract import Collector, Delivery, DeliveryKey
 from qos_monitor.clock import Clock
@@ -14,14 +17,12 @@ from rules.span import Instant
 COLUMNS: tuple[str, ...] = ("provider", "minute", "event_id", "received_at", "headers", "body", "state")
 """The columns of a delivery in the order the writer gets them."""
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # json.dumps makes one for each call
 _EVENT_ID_LENGTH_MAX = 200
 _MINUTE_MAX = 2**53  # beyond this no clock ever was
 _HEADER_LENGTH_MAX = 8192  # what aiohttp takes at most
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What makes the sender content: status, body, content type."""
 
     status: int
@@ -72,25 +73,36 @@ class Intake:
     async def store(self, delivery: Delivery) -> Answer:
         """Store a delivery of a provider that is believed, and give its answer. Raises what Writer.put raises."""
         collector = self._collectors[delivery.provider]
-        await self.keep(delivery, collector.key(delivery), collector.kept_headers)
+        await self._begun(delivery, collector.key(delivery), collector.kept_headers)
         return Answer(*collector.answer(delivery))
 
     async def keep(self, delivery: Delivery, named: DeliveryKey, kept_headers: Collection[str] = ()) -> None:
         """Store a delivery that is believed. Raises what Writer.put raises."""
+        await self._begun(delivery, named, kept_headers)
+
+    def _begun(self, delivery: Delivery, named: DeliveryKey, kept_headers: Collection[str]) -> asyncio.Future[None]:
         key, headers = storable(named), delivery.headers
         kept = {name: sent[:_HEADER_LENGTH_MAX] for name in kept_headers if (sent := headers.get(name)) is not None}
-        await self._writer.put(
+        done = self._writer.begin(
             (
                 delivery.provider,
                 key.minute,
                 key.event_id,
                 delivery.received_at,
-                _canonical(kept),
+                _written(kept),
                 delivery.body,
                 WAITING,
             )
         )
         self._last_received[delivery.provider] = delivery.received_at
+        return done
+
+
+def _written(headers: Mapping[str, str]) -> str:
+    """Write headers as JSON in canonical form; those that are not plain ASCII, which are rare, in the slower way."""
+    if all(map(str.isascii, headers.values())):
+        return msgspec.json.encode(headers, order="sorted").decode()
+    return json.dumps(headers, sort_keys=True, separators=(",", ":"))
 
 
 def storable(key: DeliveryKey) -> DeliveryKey:

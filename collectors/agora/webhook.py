@@ -27,6 +27,7 @@ from rules.observation import Fault, Kind, Observation, Role, Vantage
 
 _V1, _V2 = "agora-signature", "agora-signature-v2"
 _SHAPES: Mapping[str, signing.Shape] = MappingProxyType({_V1: signing.SHA1_HEX, _V2: signing.SHA256_HEX})
+_KEPT = frozenset(_SHAPES)
 
 _RTC = 1
 OTHER_PRODUCTS: frozenset[int] = frozenset({3, 4, 5, 17})
@@ -97,7 +98,7 @@ class Agora:
     @property
     def kept_headers(self) -> frozenset[str]:
         """Both signatures, so that a stored delivery can be verified again."""
-        return frozenset(_SHAPES)
+        return _KEPT
 
     def verify(self, delivery: Delivery) -> None:
         """Believe the sender if every signature present is right under one secret; V1 alone is accepted.
@@ -105,12 +106,15 @@ class Agora:
         Raises Refused. The signature holds no time (docs, signature-verification): a replay is caught by
         `key` and by the observation's id, not here.
         """
-        headers = delivery.headers
-        given = [(sent.strip(), shape) for name, shape in _SHAPES.items() if (sent := headers.get(name)) is not None]
+        given = [
+            (sent.strip(), shape) for name, shape in _SHAPES.items() if (sent := delivery.headers.get(name)) is not None
+        ]
         if not given:
             raise Refused("missing_signature")
-        believed = [_fit(given, delivery.body, secret.encode()) for secret in self.secrets]
-        if not any(believed):
+        is_believed = False
+        for secret in self.secrets:
+            is_believed |= _fit(given, delivery.body, (secret.encode(),))
+        if not is_believed:
             raise Refused("wrong_signature")
 
     def key(self, delivery: Delivery) -> DeliveryKey:
@@ -157,8 +161,11 @@ def build(secrets: tuple[str, ...]) -> Agora:
     return Agora(secrets)
 
 
-def _fit(given: Iterable[tuple[str, signing.Shape]], body: bytes, secret: bytes) -> bool:
-    return all(signing.fits(sent, body, (secret,), shape) for sent, shape in given)
+def _fit(given: Iterable[tuple[str, signing.Shape]], body: bytes, secret: tuple[bytes]) -> bool:
+    do_all = True
+    for sent, shape in given:
+        do_all &= signing.fits(sent, body, secret, shape)
+    return do_all
 
 
 def _about(notice: Object, payload: Object) -> str:

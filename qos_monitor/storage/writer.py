@@ -85,12 +85,15 @@ class Writer:
         await self._release()
 
     async def put(self, row: Row) -> None:
-        """Store one row; returns after the commit, and so does a repeat of a stored row.
+        """Store one row; returns after the commit. As `begin`, for those who wait at once."""
+        await self.begin(row)
 
-        The row is stored even where the caller is cancelled while waiting.
-        Raises Overloaded (queue full), Stopping, StorageTrouble (not stored, or not within the longest wait; try
-        again, for a row that came in after all is a repeat then) or RowRefused (this row never will be; its
-        neighbours were).
+    def begin(self, row: Row) -> asyncio.Future[None]:
+        """Take one row; what is given is done after the commit, and so it is for a repeat of a stored row.
+
+        The row is stored even where who waits is cancelled. Raises Overloaded (queue full) or Stopping. To wait raises
+        StorageTrouble (not stored, or not within the longest wait; try again, for a row that came in after all is a
+        repeat then) or RowRefused (this row never will be; its neighbours were).
         """
         if self._stopping:
             raise Stopping("the service is stopping; send again")
@@ -102,7 +105,7 @@ class Writer:
         self._wake.set()
         if self._patience is None:
             self._patience = loop.call_later(self._wait_s_max / _LOOKS, self._look)
-        await done
+        return done
 
     def _look(self) -> None:
         """Tell those who have waited too long: one timer for all, for one each costs a tenth of a webhook."""

@@ -14,6 +14,7 @@ from qos_monitor.telemetry import Telemetry
 from qos_monitor.web.answers import come_again
 from qos_monitor.web.app import Door
 from qos_monitor.web.headers import EVERYWHERE
+from qos_monitor.web.ready import Readied, Ready
 from qos_monitor.web.turnstile import Turnstile, open_to_all
 
 BEACON = "beacon"
@@ -40,6 +41,7 @@ class Hooks:
         self._seconds = telemetry.intake["webhooks"]
         self._body_bytes_max = body_bytes_max
         self._origins = frozenset(beacon_origins)
+        self._ready = Readied(EVERYWHERE)
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes into an application: a plain path for each provider, which is found without a pattern."""
@@ -57,7 +59,7 @@ class Hooks:
         self._telemetry.strangers.inc()
         return web.Response(status=404)
 
-    async def take(self, provider: str, request: web.Request) -> web.Response:
+    async def take(self, provider: str, request: web.Request) -> web.StreamResponse:
         """Store one delivery and answer as its provider likes.
 
         401 not believed · 408 the body never ended · 413 too large · 503 come again.
@@ -66,12 +68,13 @@ class Hooks:
         started = clock.stopwatch_s()
         try:
             answer = await self._take(provider, request)
-            answer.headers.extend(EVERYWHERE)  # here, for the way past the router has no signals
+            if not isinstance(answer, Ready):
+                answer.headers.extend(EVERYWHERE)  # here, for the way past the router has no signals
             return answer
         finally:
             self._seconds.observe(clock.stopwatch_s() - started)
 
-    async def _take(self, provider: str, request: web.Request) -> web.Response:
+    async def _take(self, provider: str, request: web.Request) -> web.StreamResponse:
         cors = self._cors(request) if provider == BEACON else _NO_HEADERS
         if wait_s := self._turnstile.stranger_waits_s(request):
             self._count(provider, "refused")
@@ -88,7 +91,7 @@ class Hooks:
 
     async def _believed(
         self, request: web.Request, provider: str, body: bytes, cors: Mapping[str, str]
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         try:
             delivery = self._intake.believed(provider, body, request.headers)
             token = request.headers.get("Authorization", "")[-_SIGNATURE_LENGTH:] if provider == BEACON else None
@@ -108,9 +111,9 @@ class Hooks:
             self._count(provider, "failed")
             return come_again(cors)
         self._count(provider, "accepted")
-        return web.Response(
-            status=answer.status, body=answer.body, headers=cors or None, content_type=answer.content_type
-        )
+        if not cors:
+            return self._ready.of(request, answer)
+        return web.Response(status=answer.status, body=answer.body, headers=cors, content_type=answer.content_type)
 
     async def preflight(self, request: web.Request) -> web.Response:
         """Let the pages of the configured origins send beacons with a token in a header."""
