@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -95,7 +96,8 @@ async def opened(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def _server(url: URL) -> AsyncEngine:
-    session = {"application_name": "qos-monitor", "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s"}
+    name = f"qos-monitor {os.getpid()}"  # so that pg_stat_activity tells which process waits, or is waited for
+    session = {"application_name": name, "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s"}
     given = {"command_timeout": ANSWER_S_MAX, "server_settings": session}
     try:
         return create_async_engine(url, pool_size=10, pool_pre_ping=True, connect_args=given)
