@@ -239,12 +239,12 @@ async def test_claims_are_signed_with_the_secrets_in_force_at_the_time() -> None
 
 
 async def test_a_provider_is_asked_with_the_key_in_force_at_the_time() -> None:
-    settings = [load({"QOS_AGORA_REST_KEY": "id:old"})]
+    settings = [load({"QOS_AGORA_REST_KEY": "id:old", "QOS_AGORA_APP_ID": "x"})]
     rotated = Rotated(lambda given: Basic(*(given.agora_rest_key or ("", ""))), lambda: settings[-1])
     asked = Request("/", {}, "1", 0, "1")
 
     before = await rotated.headers(asked, URL("https://api.example"), 0)
-    settings.append(load({"QOS_AGORA_REST_KEY": "id:new"}))
+    settings.append(load({"QOS_AGORA_REST_KEY": "id:new", "QOS_AGORA_APP_ID": "x"}))
     after = await rotated.headers(asked, URL("https://api.example"), 0)
 
     assert [base64.b64decode(one["Authorization"].split(" ")[1]) for one in (before, after)] == [b"id:old", b"id:new"]
