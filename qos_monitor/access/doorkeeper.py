@@ -79,11 +79,10 @@ class Doorkeeper:
     async def believed(self, bearer: str) -> Caller | None:
         """Say who bears this, in a time that does not tell how much of a secret was right."""
         given = bearer.encode("utf-8", "surrogatepass")
-        found = None
-        for static in self._statics():
-            if hmac.compare_digest(sha256(given).digest(), sha256(static.token.encode()).digest()):
-                found = Caller(static.name, static.name, static.scopes)
-        return found or await self._bearer_of_key(bearer)
+        wanted = sha256(given).digest()
+        return self._of_settings(
+            lambda token: hmac.compare_digest(wanted, sha256(token.encode()).digest())
+        ) or await self._bearer_of_key(bearer)
 
     async def of_id(self, key_id: str) -> Caller | None:
         """Give the caller of a good key by its id; for whoever showed the key before."""
@@ -96,11 +95,7 @@ class Doorkeeper:
 
     def is_static(self, proof: str, made: Callable[[str], str]) -> Caller | None:
         """Find the token among the settings of which ``made`` makes this proof."""
-        found = None
-        for static in self._statics():
-            if hmac.compare_digest(made(static.token).encode(), proof.encode()):
-                found = Caller(static.name, static.name, static.scopes)
-        return found
+        return self._of_settings(lambda token: hmac.compare_digest(made(token).encode(), proof.encode()))
 
     def forget(self) -> None:
         """Ask the database anew at the next key."""
@@ -113,6 +108,14 @@ class Doorkeeper:
             return
         async with writing(self._engine) as conn:
             await keys.note_used(conn, used)
+
+    def _of_settings(self, is_it: Callable[[str], bool]) -> Caller | None:
+        """Find the token among the settings; one that stands in several may what each of them may."""
+        found = [static for static in self._statics() if is_it(static.token)]
+        if not found:
+            return None
+        name = ", ".join(static.name for static in found)
+        return Caller(name, name, frozenset[Scope]().union(*(static.scopes for static in found)))
 
     async def _bearer_of_key(self, bearer: str) -> Caller | None:
         shown = keys.read(bearer)

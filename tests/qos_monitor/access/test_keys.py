@@ -159,6 +159,16 @@ def test_the_tokens_of_the_settings_are_keys_with_fixed_scopes() -> None:
     assert "token-of-enough" not in repr(static_keys(load(tokens)))
 
 
+async def test_a_token_that_stands_in_several_settings_may_what_each_of_them_may(embedded: AsyncEngine) -> None:
+    given = load({"QOS_ROSTER_TOKEN": TOKEN, "QOS_EVIDENCE_TOKEN": TOKEN, "QOS_CASES_TOKEN": f"{TOKEN}-another"})
+
+    caller = await Doorkeeper(embedded, SetClock(), lambda: static_keys(given)).believed(TOKEN)
+
+    assert caller is not None
+    assert caller.scopes == {Scope.ROSTER, Scope.EVIDENCE}
+    assert caller.name == "QOS_EVIDENCE_TOKEN, QOS_ROSTER_TOKEN"
+
+
 async def test_who_comes_too_often_waits_by_key_and_a_guess_never_keeps_a_good_key_out(embedded: AsyncEngine) -> None:
     static = [StaticKey("QOS_TEST_TOKEN", TOKEN, frozenset(Scope))]
     door = Doorkeeper(embedded, SetClock(), lambda: static, Buckets(0.001, 2), Buckets(0.001, 3))
