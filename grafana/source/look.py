@@ -14,6 +14,7 @@ Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Thresholds: from which value on (the first from None, that is from below) which colour."""
 
 GOOD, WARN, BAD, PLAIN = "#009E73", "#E69F00", "#D55E00", "text"
+CALENDAR: Steps = ((None, BAD), (0, WARN), (47 * 86_400, GOOD))  # seconds; from 15 November on the next year is wanted
 SKY, _GREY, _PURPLE, _BLUE = "#56B4E9", "#999999", "#CC79A7", "#0072B2"
 
 OF_WORDS = {

@@ -2,7 +2,7 @@
 
 import sheet
 from choices import upgrades
-from look import BAD, GOOD, WARN, Steps
+from look import BAD, CALENDAR, GOOD, WARN, Steps
 from machine import ANY, MACHINE
 from panel import Panel, Shape
 from queries import OF, OF_INSTANCE, RANGE, RATE, UNHEARD, rate, told
@@ -68,7 +68,7 @@ _NOW = (
         "calendar is published in November.",
         f"{told('qos_calendar_published_until_timestamp_seconds')} - time()",
         "s",
-        ((None, BAD), (0, WARN), (47 * 86_400, GOOD)),
+        CALENDAR,
     ),
 )
 

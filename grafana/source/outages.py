@@ -1,7 +1,7 @@
 """Outages and money, for on call and finance: who nears 48 h, what it would cost, and where the claims are."""
 
 import sheet
-from look import BAD, GOOD, PLAIN, WARN, Steps
+from look import BAD, CALENDAR, GOOD, PLAIN, WARN, Steps
 from panel import Panel, Shape
 from queries import UNHEARD, told
 from sheet import Sheet
@@ -144,7 +144,7 @@ _CASES = (
         [(f"{told('qos_cases', 'kind, state')} > 0", "{{kind}} {{state}}")],
         "No case was ever opened: nobody was owed anything",
         Shape.RANKED,
-        12,
+        9,
         runbooks=("QosClaimsDueSoon",),
         console="cases",
         decimals=0,
@@ -156,10 +156,23 @@ _CASES = (
         [(f"{told('qos_claims', 'kind, state')} > 0", "{{kind}} {{state}}")],
         "No claim was ever written: nobody was owed anything",
         Shape.RANKED,
-        12,
+        9,
         runbooks=("QosClaimsParked", "QosClaimsRejected"),
         console="claims",
         decimals=0,
+    ),
+    Panel(
+        "Working days known for",
+        "Until the end of the last year whose working days are published: limit days beyond are provisional. Next "
+        "year's come in November.",
+        "s",
+        [(f"{told('qos_calendar_published_until_timestamp_seconds')} - time()", "known for")],
+        UNHEARD,
+        Shape.NUMBER,
+        6,
+        steps=CALENDAR,
+        runbooks=("QosCalendarMissing",),
+        console="cases",
     ),
 )
 

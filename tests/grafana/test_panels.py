@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("grafana/dashboards/*.json")
 }
 UIDS = ("qos-live", "qos-outages", "qos-stability", "qos-monitor")
+ALERTS: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule
+    for group in yaml.safe_load((ROOT / "rules" / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+}
 QOS = "https://qos.school.example"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
@@ -218,22 +224,40 @@ def test_alerts_are_marked_on_graphs_and_what_people_write_there_too(uid: str) -
 
 @each
 def test_every_link_of_the_alerts_leads_to_one_of_these_dashboards(uid: str) -> None:
-    alerts = (ROOT / "rules" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-
-    linked = set(re.findall(r"dashboard_url: https://grafana\.school\.example/d/([\w-]+)", alerts))
+    linked = {one["annotations"]["dashboard_url"].rpartition("/d/")[2] for one in ALERTS.values()}
 
     assert linked <= set(UIDS)
     assert uid in linked
 
 
+@pytest.mark.parametrize(
+    ("uid", "title", "alert"),
+    [
+        ("qos-monitor", "Judging lag", "QosJudgingBehind"),
+        ("qos-monitor", "Age of the outbox", "QosOutboxOld"),
+        ("qos-monitor", "Database, of its limit", "QosDatabaseNearFull"),
+    ],
+)
+def test_a_panel_turns_red_where_its_alert_begins(uid: str, title: str, alert: str) -> None:
+    (panel,) = (panel for panel in panels(uid) if panel["title"] == title)
+
+    begins = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"]
+
+    assert f"> {begins:g}" in ALERTS[alert]["expr"]
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_the_dashboard_that_an_alert_names_has_a_panel_for_it(alert: str) -> None:
+    uid = ALERTS[alert]["annotations"]["dashboard_url"].rpartition("/")[2]
+
+    assert any(url.endswith(f"/runbooks/{alert}") for panel in panels(uid) for url in _urls(panel))
+
+
 @each
 def test_the_runbooks_of_panels_are_of_alerts_that_there_are(uid: str) -> None:
-    alerts = (ROOT / "rules" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-    names = set(re.findall(r"- alert: (\w+)", alerts))
-
     linked = {url.rpartition("/")[2] for panel in panels(uid) for url in _urls(panel) if "/runbooks/" in url}
 
-    assert linked <= names
+    assert linked <= ALERTS.keys()
 
 
 def _urls(panel: Json) -> list[str]:
