@@ -29,19 +29,19 @@ QUICK_TICK_S = "0.02"
 """Between two runs of a background job: the play waits for them."""
 HOLD = 2 * MINUTE
 _PATIENCE_S = 60
-HELD = frozenset(
+ASKED_BY_RULES = frozenset(
     name
     for file in ("recording.yml", "alerts.yml")
     for name in re.findall(r"(?<![:\w])(?:up|qos_\w+)(?![:\w])", (RULES / file).read_text(encoding="utf-8"))
 )
-"""The metrics that rules ask for."""
 
 
 class Recording:
     """Samples of every target, one file of OpenMetrics text for each day of the play.
 
-    The play leaps and the text has no word for "gone", so what rules ask for is held: told again between two samples,
-    as it would be to whoever scraped more often, and told once as 0 when it is told no more.
+    The play leaps and the text has no word for "gone", so what was told is held: told again between two samples, as it
+    would be to whoever scraped more often, and told once as 0 when it is told no more. Of histograms only what rules
+    ask for.
     """
 
     def __init__(self, folder: Path, targets: Mapping[str, str]) -> None:
@@ -66,7 +66,7 @@ class Recording:
             samples = (line for line in text.splitlines() if line and not line.startswith("#"))
             told |= dict(_sample(line, mark) for line in samples)
         gone = dict.fromkeys(self._held.keys() - told.keys(), "0")
-        self._held = {series: value for series, value in told.items() if _name(series) in HELD}
+        self._held = {series: value for series, value in told.items() if _is_held(series)}
         self._write(told | gone, now)
 
     def _hold_until(self, now: Instant) -> None:
@@ -108,7 +108,7 @@ class RecordingDriver(Driver):
         for post in self._around.forged(self._at):
             url = f"{self._set_up.service.url}{post.path}"
             async with self._set_up.session.post(url, data=post.body, headers=post.headers) as answer:
-                assert answer.status == 401
+                assert answer.status in (401, 404)
         await self.settle("read")
         await self._tape.take(self._set_up.session, self._at)
 
@@ -188,5 +188,6 @@ def _sample(line: str, mark: str) -> tuple[str, str]:
     return f"{bare}{{{mark}{',' + rest if brace else '}'}", value
 
 
-def _name(series: str) -> str:
-    return series.partition("{")[0]
+def _is_held(series: str) -> bool:
+    name = series.partition("{")[0]
+    return name in ASKED_BY_RULES or not name.endswith("_bucket")
