@@ -52,8 +52,9 @@ def variables(server: lab.Prometheus, dashboard: Mapping[str, Any], span: tuple[
     given = {"__range": f"{range_s(dashboard)}s", "__rate_interval": _RATE_INTERVAL, "__interval": f"{_STEP_S_MIN}s"}
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            asked = _LABEL_VALUES.fullmatch(variable["query"])
-            assert asked is not None, variable["query"]
+            query = variable["query"]
+            asked = _LABEL_VALUES.fullmatch(query["query"] if isinstance(query, dict) else query)
+            assert asked is not None, query
             values = server.label_values(asked["label"], filled(asked["selector"], given), *span)
             given[variable["name"]] = f"({'|'.join(map(_escaped, values))})"
         elif variable["type"] != "datasource":

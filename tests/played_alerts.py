@@ -1,7 +1,7 @@
 """The rules over a recorded past: each is asked for at every step, alerts with their `for`."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ class Firing:
     """One alert that fired, from and until when (seconds since 1970)."""
 
     name: str
+    severity: str
     labels: Mapping[str, str]
     from_s: float
     until_s: float
@@ -52,6 +53,16 @@ def record(server: lab.Prometheus, layer: Sequence[Mapping[str, Any]], span: tup
     file.write_text("\n".join([*lines, "# EOF", ""]), encoding="utf-8")
 
 
+def record_alerts(fired: Iterable[Firing], file: Path) -> None:
+    """Write the series that Prometheus itself keeps of alerts that fire, as OpenMetrics text."""
+    lines = []
+    for one in fired:
+        given = {**one.labels, "alertname": one.name, "severity": one.severity, "alertstate": "firing"}
+        told = ",".join(f'{name}="{value}"' for name, value in sorted(given.items()) if name != "__name__")
+        lines += [f"ALERTS{{{told}}} 1 {at}" for at in range(int(one.from_s), int(one.until_s), STEP_S)]
+    file.write_text("\n".join([*lines, "# EOF", ""]), encoding="utf-8")
+
+
 def layers() -> list[list[dict[str, Any]]]:
     """Sort the recording rules into those that ask for no other, and those that ask for these."""
     recording = rules("recording.yml")
@@ -67,7 +78,7 @@ def firings(server: lab.Prometheus, start_s: float, end_s: float) -> Iterator[Fi
         for labels, points in _asked(server, rule["expr"], start_s, end_s):
             for first, last in _runs([at for at, _ in points]):
                 if last - first >= for_s:
-                    yield Firing(rule["alert"], labels, first + for_s, last + STEP_S)
+                    yield Firing(rule["alert"], rule["labels"]["severity"], labels, first + for_s, last + STEP_S)
 
 
 def _asked(

@@ -25,14 +25,17 @@ _DONE = "recorded"
 
 
 def make(folder: Path) -> None:
-    """Record the school into this folder, let the recording rules run over it, and keep both as blocks."""
+    """Record the school into this folder, let the rules run over it, and keep it all as blocks."""
     for file in asyncio.run(recorded_school.record(folder)):
         lab.make_blocks(folder, file)
     for number, layer in enumerate(played_alerts.layers()):
         file = folder / f"rules-{number}.txt"
-        with lab.prometheus(folder, lookback=LOOKBACK) as server:
-            played_alerts.record(server, layer, (BEGINS_S, ENDS_S), file)
+        with server(folder) as running:
+            played_alerts.record(running, layer, (BEGINS_S, ENDS_S), file)
         lab.make_blocks(folder, file)
+    with server(folder) as running:
+        played_alerts.record_alerts(played_alerts.firings(running, BEGINS_S, ENDS_S), folder / "alerts.txt")
+    lab.make_blocks(folder, folder / "alerts.txt")
 
 
 @contextmanager

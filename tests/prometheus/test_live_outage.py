@@ -1,6 +1,7 @@
 """A planted outage, live: the service is scraped by Prometheus, whose alerts Alertmanager groups and sends."""
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import one_evening
 import prometheus_lab as lab
+import pytest
 import quick_monitoring as quick
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -37,6 +39,7 @@ EXPECTED = {
     "QosSignatureFailures livekit wrong_signature",
 }
 """What fires: an outage of a fourth of Agora's learners, and somebody who forges."""
+DURATION = re.compile(r"\b\d+(?:ms|[smhd])\b")
 BY_THE_MACHINE = {"QosCalendarMissing"}
 """It looks at Prometheus's own date, which is not the play's."""
 
@@ -154,3 +157,12 @@ async def until(is_so: Callable[[], bool], played: asyncio.Task[None]) -> None:
 def fired(server: lab.Prometheus) -> set[str]:
     """Name every alert that has fired."""
     return {named(labels) for labels, _ in server.query('max_over_time(ALERTS{alertstate="firing"}[10m])', time.time())}
+
+
+@pytest.mark.parametrize("name", ["recording.yml", "alerts.yml", "alertmanager.example.yml"])
+def test_nothing_but_durations_differs_at_the_quick_pace(name: str) -> None:
+    delivered = (quick.RULES / name).read_text(encoding="utf-8")
+    hurried = quick.scaled(delivered)
+
+    assert DURATION.sub("", hurried) == DURATION.sub("", delivered)
+    assert re.findall(r"\[\d+[smhd]\]|(?:for|interval|wait): \d+[smhd]$", hurried, re.MULTILINE) == []
