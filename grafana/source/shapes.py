@@ -105,17 +105,18 @@ def _table(told: Panel) -> table.Panel:
     names = {f"Value #{chr(ord('A') + at)}": heading for at, (_, heading) in enumerate(told.asks)}
     if len(told.asks) == 1:
         names = {"Value": told.asks[0][1]}
-    first = told.asks[0][1] or "severity"
-    left_out = {"Time": True} if told.asks[0][1] else {"Time": True, "Value": True}
-    tidy = {"excludeByName": left_out, "indexByName": {}, "renameByName": names if told.asks[0][1] else {}}
+    first = told.asks[0][1]
+    left_out = {"Time": True} if first else {"Time": True, "Value": True}
+    tidy = {"excludeByName": left_out, "indexByName": {}, "renameByName": names if first else {}}
     made = (
         table.Panel()
         .show_header(show_header=True)
-        .sort_by([common.TableSortByFieldState().display_name(first).desc(desc=not is_low_bad(told.steps))])
         .transformations(
             [DataTransformerConfig(id_val="merge", options={}), DataTransformerConfig(id_val="organize", options=tidy)]
         )
     )
+    if first:
+        made.sort_by([common.TableSortByFieldState().display_name(first).desc(desc=not is_low_bad(told.steps))])
     coloured = DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})
     if told.steps:
         made.override_by_name(first, [coloured])
