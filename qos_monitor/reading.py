@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from collectors.contract import Collector, Delivery, Notice, Reading, Sighting, Unreadable
 from qos_monitor import cancelling, experience, logs, observing, tallying
 from qos_monitor.observing import Entry
+from qos_monitor.shortening import shortened
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.rows import chunks, is_plain
 from qos_monitor.storage.tables import READ, UNREADABLE, WAITING, deliveries
@@ -52,6 +53,8 @@ class _Read:
     problem: str | None
     is_last: bool = True
     """Whether the delivery ends here; a long one is cut into several of these."""
+    body: bytes | None = None
+    """What is kept of it, where that is not what came."""
 
 
 async def read_waiting(
@@ -136,6 +139,12 @@ def _parts(one: _Read) -> Iterator[_Read]:
 
 
 def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
+    """Read one; what it told is taken from the whole of it, and what is kept has no address of a person's device."""
+    kept = shortened(row.body)
+    return replace(_told(row, collectors), body=None if kept == row.body else kept)
+
+
+def _told(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
     delivery = Delivery(row.provider, row.body, msgspec.json.decode(row.headers), row.received_at)
     try:
         result = collectors[row.provider].read(delivery)
@@ -203,6 +212,8 @@ async def _claim(conn: AsyncConnection, seqs: Sequence[int]) -> set[int]:
 async def _mark(conn: AsyncConnection, taken: Sequence[_Read]) -> None:
     if not taken:
         return
+    if cut := [{"one": one.seq, "body": one.body} for one in taken if one.body is not None]:
+        await conn.execute(update(deliveries).where(deliveries.c.seq == bindparam("one")), cut)
     statement = update(deliveries).where(deliveries.c.seq == bindparam("one"))
     rows = [
         {"one": one.seq, "state": READ if one.problem is None else UNREADABLE, "problem": one.problem} for one in taken

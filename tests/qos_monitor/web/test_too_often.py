@@ -58,8 +58,8 @@ async def opened(
     writer, telemetry = Writer(engine, deliveries, COLUMNS), Telemetry(["agora", "livekit", "beacon"])
     writer.start()
     collectors = {name: SpokenCollector(name) for name in ("agora", "livekit", "beacon")}
-    budgets = [Buckets(SLOW, most) for most in (provider, beacon, stranger)]
-    turnstile = Turnstile(*budgets, PROXY, telemetry.limited)
+    of_provider, of_beacon, of_stranger = (Buckets(SLOW, most) for most in (provider, beacon, stranger))
+    turnstile = Turnstile(of_provider, of_beacon, of_stranger, PROXY, telemetry.limited)
     hooks = Hooks(Intake(collectors, writer, SetClock()), telemetry, 10_000, (), turnstile)
     async with (
         TestServer(web_app.create([hooks], (), 10_000)) as server,
