@@ -15,6 +15,9 @@ COUNTED: int = 7 * DAY
 """How far back is counted: what is older will hardly be mapped by anybody."""
 COUNTED_MAX: int = 100_000
 """So many of the latest are counted, all providers together, so that a scrape stays cheap."""
+SEEN_MAX: int = 1_000_000
+"""So many of the latest sightings are looked at for a list."""
+
 LISTED_MAX: int = 1_000
 OTHER: str = "other"
 
@@ -83,14 +86,17 @@ async def listed(conn: AsyncConnection, since: Instant, provider: str | None) ->
 async def _grouped(
     conn: AsyncConnection, what: str, is_meant: ColumnElement[bool], columns: list[ColumnElement[str]]
 ) -> list[Unmapped]:
-    first, last = func.min(observations.c.at), func.max(observations.c.at)
-    statement = (
-        select(func.count(), first, last, *columns)
+    # The limit keeps SQLite from grouping along an index of everything that was ever seen.
+    seen = (
+        select(observations.c.at, *(column.label(f"by_{place}") for place, column in enumerate(columns)))
         .where(is_meant, observations.c.unmapped.is_not(None), observations.c.unmapped == what)
-        .group_by(*columns)
-        .order_by(last.desc(), *columns)
-        .limit(LISTED_MAX)
+        .order_by(observations.c.at.desc())
+        .limit(SEEN_MAX)
+        .subquery()
     )
+    first, last = func.min(seen.c.at), func.max(seen.c.at)
+    by = [seen.c[f"by_{place}"] for place in range(len(columns))]
+    statement = select(func.count(), first, last, *by).group_by(*by).order_by(last.desc(), *by).limit(LISTED_MAX)
     found = []
     for count, first_at, last_at, source, room, *who in await conn.execute(statement):
         class_id, name = who or (None, None)

@@ -281,13 +281,7 @@ outages = Table(
     Column("answer", String(8), nullable=False, doc="owed, not_yet, review, clear"),
     Column("domains", Text, nullable=False, doc="|domain|domain|: those whose windows this learner's outages look at"),
     Column("body", Text, nullable=False, doc="JSON as in SPEC 10"),
-    Column(
-        "projected_minor",
-        BigInteger,
-        nullable=False,
-        default=0,
-        doc="what a refund would be today, first currency",
-    ),
+    Column("projected_minor", BigInteger, nullable=False, default=0, doc="a refund today, in the first currency"),
     Column("projected_currency", String(3)),
     Index("ix_outages_answer", "answer"),
 )
@@ -313,6 +307,7 @@ cases = Table(
     Column("due_target", String(10), doc="ISO date in the zone of the policy"),
     Column("due_limit", String(10)),
     Column("due_provisional", Boolean, nullable=False, default=False),
+    Index("ix_cases_listed", "created_at", "case_key"),
     Index("ix_cases_counted", "kind", "state", "due_limit"),
 )
 

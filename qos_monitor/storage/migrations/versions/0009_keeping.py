@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pseudonym", name="pk_forgotten"),
     )
     op.create_index("ix_forgotten_person", "forgotten", ["person"])
+    op.create_index("ix_cases_listed", "cases", ["created_at", "case_key"])
     op.create_index(
         "ix_verdicts_superseded",
         "verdicts",
@@ -43,5 +44,6 @@ def downgrade() -> None:
     """Drop them. What was sealed would be judged again, without its evidence: do so only before anything was."""
     op.execute("DELETE FROM cursors WHERE name = 'sealed_before'")
     op.drop_index("ix_verdicts_superseded", "verdicts")
+    op.drop_index("ix_cases_listed", "cases")
     op.drop_table("forgotten")
     op.drop_table("sealed_windows")
