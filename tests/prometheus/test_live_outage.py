@@ -41,7 +41,7 @@ EXPECTED = {
 """What fires: an outage of a fourth of Agora's learners, and somebody who forges."""
 DURATION = re.compile(r"\b\d+(?:ms|[smhd])\b")
 BY_THE_MACHINE = {"QosCalendarMissing"}
-"""It looks at Prometheus's own date, which is not the play's."""
+"""It looks at Prometheus's own date, which is not the play's, and is no page."""
 
 
 @dataclass
