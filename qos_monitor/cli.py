@@ -30,6 +30,7 @@ from qos_monitor.access import audit
 from qos_monitor.access import commands as access_commands
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.doctor import command as doctor
 from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
 from qos_monitor.importing import command as importing
 from qos_monitor.in_force import Source
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     backup_commands.add_to(commands, configured)
     access_commands.add_to(commands, configured)
     forget_commands.add_to(commands, configured)
+    doctor.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")

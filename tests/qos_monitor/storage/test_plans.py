@@ -12,7 +12,7 @@ KNOWN = {
     ("sqlite", "outages", "SCAN outages"),
     ("postgresql", "outages", "Seq Scan"),
 }
-"""What is read whole and may be (decision 0030): counts of all cases and claims, and whose outage stands on a domain."""
+"""What is read whole and may be (decision 0030): counts of all cases and claims, and whose outage a domain is in."""
 
 
 async def test_no_hot_statement_reads_a_big_table_whole(engine: AsyncEngine) -> None:
