@@ -105,7 +105,7 @@ class HotPaths:
         return found.room_id or "room", found.starts_at
 
     async def _judge(self) -> None:
-        settle = settler(_POLICY, FilingOptions(on_weekdays, "https://qos.example", BreakerLimits()))
+        settle = settler(_POLICY, FilingOptions(on_weekdays, "https://qos.example", BreakerLimits(0)))
         with self.watched("judging"):
             await judging.has_backlog(self.engine, ("agora", "livekit"), self.now)
             while await judging.judge_due(self.engine, _POLICY, on_weekdays, self.now, settle):
@@ -118,7 +118,7 @@ class HotPaths:
         with self.watched("review"):
             async with storage.writing(self.engine) as conn:
                 await review_due(
-                    conn, self.now, _POLICY, FilingOptions(on_weekdays, "https://qos.example", BreakerLimits())
+                    conn, self.now, _POLICY, FilingOptions(on_weekdays, "https://qos.example", BreakerLimits(0))
                 )
 
     async def _send(self) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor.claims.lifecycle import ClaimKind
+from qos_monitor.storage.rows import window_of
 from qos_monitor.storage.tables import claims, class_learners, classes
 from rules.policy import RemedyTerms
 from rules.span import DAY, MINUTE, Instant
@@ -70,5 +71,7 @@ async def _active_learners(conn: AsyncConnection, since: Instant, now: Instant) 
         select(func.count(distinct(class_learners.c.learner_id)))
         .join(classes, classes.c.id == class_learners.c.class_id)
         .where(classes.c.starts_at >= since, classes.c.starts_at <= now)
+        # By window, for which there is an index: else all who ever had a class are read.
+        .where(classes.c.window >= window_of(since), classes.c.window <= window_of(now))
     )
     return int((await conn.execute(query)).scalar_one())
