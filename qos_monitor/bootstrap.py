@@ -24,6 +24,7 @@ from qos_monitor.access.scopes import static_keys
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges, Watched
+from qos_monitor.giving_way import GivingWay
 from qos_monitor.in_force import InForce, Source
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.leases import Leases
@@ -144,6 +145,7 @@ class Service:
         self.telemetry = Telemetry(sorted(self._readers))
         self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
+        self._way = GivingWay(lambda: self._writer.taken)
         self.intake = Intake(self._front, self._writer, self.clock)
         announced = sorted({page.provider for page in settings.status_pages})
         sources = (pair.partition(":")[0].strip() for pair in settings.generic_secrets)
@@ -298,9 +300,11 @@ class Service:
                 logs.failure("care_failed", trouble)
 
     async def _read(self) -> int:
+        await self._way.begin()
         report = await reading.read_batch(
             self.engine, self._readers, self.clock.now(), READ_BATCH, self.policy.impaired
         )
+        self._way.end()
         self.telemetry.read(report)
         return report.count
 

@@ -52,6 +52,7 @@ class Writer:
         self._wait_s_max = wait_s_max
         self._pending: deque[Waiter] = deque()
         self._batch: list[Waiter] = []
+        self._taken = 0
         self._patience: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +66,11 @@ class Writer:
     def depth(self) -> int:
         """How many rows wait for the disk."""
         return len(self._pending)
+
+    @property
+    def taken(self) -> int:
+        """How many rows were handed to the database, stored or not."""
+        return self._taken
 
     def has_trouble(self) -> bool:
         """Say whether the last write failed or took too long, not long ago."""
@@ -127,6 +133,7 @@ class Writer:
             if not self._pending and not self._stopping:
                 self._wake.clear()
             if self._batch:
+                self._taken += len(self._batch)
                 await self._settle(self._batch)
                 self._batch = []
 

@@ -1,143 +1,49 @@
 """How many signed webhooks a second are durable before they are answered, beside a bare endpoint on the same bodies.
 
-Run by `make bench`. Both servers are processes of their own and take turns, so that a busy machine is busy for both;
-what counts is their ratio. The sender is one more process on the same machine and costs both the same.
+Run by `make bench`. The bare endpoint is aiohttp on uvloop that reads the body and answers 204. All servers are up at
+once and take turns in shuffled order, each stopped (SIGSTOP) while another has its turn, so that what one still reads
+or judges is not paid for by another. A ratio is taken within a round, and the median over the rounds counts: a machine
+that others use too slows all of a round alike. CPU is that of the server's own processes, without PostgreSQL's. The
+sender is on the same machine, and costs all of them the same.
 """
 
 import argparse
 import asyncio
-import hashlib
-import hmac
 import json
+import os
+import random
 import resource
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
 
+import asyncpg
 import uvloop
 from aiohttp import web
 from postgresql_server import served
-from running import running
+from running import Running, start
+from sending import PATH, SECRET, Run, request, turn
 
-SECRET = "an-agora-secret"
-PATH = "/webhooks/agora"
 CONNECTIONS: tuple[int, ...] = (16, 64, 256)
-
-
-def request(number: int) -> bytes:
-    """Write one signed Agora notice, as bytes on the wire; every number is another event."""
-    at = 1_793_617_200_000 + number
-    payload = {
-        "channelName": f"r{number % 500}",
-        "uid": number,
-        "account": f"u{number}",
-        "clientSeq": at,
-        "ts": at // 1000,
-    }
-    body = json.dumps(
-        {
-            "noticeId": f"n{number}",
-            "productId": 1,
-            "eventType": 103,
-            "notifyMs": at,
-            "payload": payload | {"platform": 7},
-        }
-    ).encode()
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Agora-Signature-V2: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-@dataclass
-class Run:
-    """One turn of one server."""
-
-    latencies_s: list[float] = field(default_factory=list)
-    refused: int = 0
-
-
-class Sender(asyncio.Protocol):
-    """One connection that sends the next request when the last one was answered."""
-
-    def __init__(self, run: Run, following: Callable[[], bytes | None]) -> None:
-        """Count into this run; ``following`` gives None when it is over."""
-        self._run = run
-        self._following = following
-        self._held = b""
-        self._sent_at = 0.0
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by birth
-        self._send()
-
-    def data_received(self, data: bytes) -> None:
-        """Take an answer, and send the next."""
-        self._held += data
-        head, found, rest = self._held.partition(b"\r\n\r\n")
-        if not found or len(rest) < _length(head):
-            return
-        self._held = b""
-        self._run.latencies_s.append(time.perf_counter() - self._sent_at)
-        self._run.refused += not head.startswith(b"HTTP/1.1 2")
-        self._send()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End; before the time it is a failure."""
-        if not self.over.done():
-            self.over.set_exception(exc or ConnectionError("the server hung up"))
-
-    def _send(self) -> None:
-        wanted = self._following()
-        if wanted is None:
-            self.over.set_result(None)
-            self._transport.close()
-            return
-        self._sent_at = time.perf_counter()
-        self._transport.write(wanted)
-
-
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line[15:])
-    return 0
-
-
-async def turn(port: int, connections: int, requests: Sequence[bytes], seconds: float) -> tuple[Run, float]:
-    """Send for so long, over so many connections; gives what was answered and how long it took.
-
-    Raises RuntimeError where the requests run out: a repeat would be cheaper than an event that is new.
-    """
-    run, waiting, ends_at = Run(), iter(requests), time.perf_counter() + seconds
-
-    def following() -> bytes | None:
-        if time.perf_counter() >= ends_at:
-            return None
-        wanted = next(waiting, None)
-        if wanted is None:
-            raise RuntimeError("more requests must be made beforehand for so long a turn")
-        return wanted
-
-    loop, began = asyncio.get_running_loop(), time.perf_counter()
-    made = [await loop.create_connection(lambda: Sender(run, following), "127.0.0.1", port) for _ in range(connections)]
-    await asyncio.gather(*(sender.over for _, sender in made))
-    return run, time.perf_counter() - began
+BARE = "bare"
+MOST_PER_S: int = 45_000  # requests made beforehand for a second; no server here takes so many
+SERVERS: Mapping[str, tuple[str, ...]] = {
+    "intake": ("--role", "intake"),
+    "intake x2": ("--role", "intake", "--workers", "2"),
+    "all": (),
+}
+"""What is measured beside the bare endpoint: the intake alone, two processes of it, one process that does all."""
 
 
 async def _bare(request: web.Request) -> web.Response:
-    json.loads(await request.read())
-    return web.Response(body=b"{}", content_type="application/json")
+    await request.read()
+    return web.Response(status=204)
 
 
 async def _serve_bare() -> None:
@@ -150,112 +56,227 @@ async def _serve_bare() -> None:
     await asyncio.Event().wait()
 
 
-@asynccontextmanager
-async def bare() -> AsyncIterator[tuple[int, int]]:
-    """Run the bare endpoint; gives its port and process id."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "--bare", stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
-    )
-    assert process.stdout is not None
-    port = int(await process.stdout.readline())
-    try:
-        yield port, process.pid
-    finally:
-        process.kill()
-        await process.wait()
+@dataclass
+class Turns:
+    """What one server did in its turns at one number of connections."""
+
+    rates: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
 
 
-def cpu_s(pid: int) -> float:
-    """Read how much processor time a process has used (proc(5))."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / 100
+@dataclass(frozen=True)
+class Served:
+    """One server: where it listens, and the process that began it."""
+
+    name: str
+    port: int
+    pid: int
+
+    def pids(self) -> list[int]:
+        """Name its process and every process below it (proc(5))."""
+        found = [self.pid]
+        for pid in found:
+            found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return found
+
+    def cpu_s(self) -> float:
+        """Read how much processor time its threads have used."""
+        files = [file for pid in self.pids() for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of it."""
+        for pid in self.pids():
+            os.kill(pid, number)
+
+    @contextmanager
+    def going(self) -> Iterator[None]:
+        """Let it run for as long as the context lasts."""
+        self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGSTOP)
+
+
+class Numbers:
+    """Counts events, so that each is new to every server."""
+
+    def __init__(self) -> None:
+        """Begin where the last run of the clock ended: a database may be used again."""
+        self._next = 0
+
+    def requests(self, seconds: float) -> list[bytes]:
+        """Make requests for a turn of so many seconds."""
+        count = int(seconds * MOST_PER_S)
+        self._next += count
+        return [request(number) for number in range(self._next - count, self._next)]
+
+
+def one_turn(server: Served, connections: int, requests: Sequence[bytes], seconds: float, into: Turns) -> None:
+    """Measure one turn. Raises RuntimeError where not every request was answered 2xx."""
+    with server.going():
+        used_s = server.cpu_s()
+        run: Run = turn(server.port, connections, requests, seconds)
+        used_s = server.cpu_s() - used_s
+    if run.refused:
+        raise RuntimeError(f"{server.name} refused {run.refused} requests; the numbers would mean nothing")
+    into.rates.append(len(run.latencies_s) / run.took_s)
+    into.cpu_us.append(used_s / len(run.latencies_s) * 1e6)
+    into.latencies_s += run.latencies_s
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one server did over all its turns at one number of connections."""
+    """One row of the table: rates and CPU as multiples of the bare endpoint's in the same round, medians."""
 
+    database: str
+    server: str
+    connections: int
     per_second: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
     p50_ms: float
     p99_ms: float
     cpu_us: float
+    cpu: float
 
 
-async def measure(url: str, options: argparse.Namespace) -> list[dict[str, object]]:
-    """Let both servers take turns at each number of connections; gives one row each."""
-    found: list[dict[str, object]] = []
-    number = 0
-    with tempfile.TemporaryDirectory() as folder:
-        environ = {"QOS_AGORA_SECRETS": SECRET, "QOS_TICK_S": "1", "QOS_LOG_LEVEL": "error"}
-        if url:
-            environ["QOS_DATABASE_URL"] = url
-        async with running(Path(folder), environ | {"QOS_LOG_LEVEL": "info"}) as service, bare() as (port, pid):
-            servers = {"bare": (port, pid), "service": (service.port, service.process.pid)}
-            for connections in options.connections:
-                runs: dict[str, list[tuple[Run, float, float]]] = {name: [] for name in servers}
-                for _ in range(options.rounds):
-                    for name, (at, who) in servers.items():
-                        requests = [request(number + one) for one in range(int(options.seconds * 40_000))]
-                        number += len(requests)
-                        used = cpu_s(who)
-                        run, took = await turn(at, connections, requests, options.seconds)
-                        runs[name].append((run, took, cpu_s(who) - used))
-                rows = {name: _summed(some) for name, some in runs.items()}
-                found.append({"connections": connections, **{name: row.__dict__ for name, row in rows.items()}})
-    return found
-
-
-def _summed(runs: Sequence[tuple[Run, float, float]]) -> Measured:
-    latencies = sorted(one for run, _, _ in runs for one in run.latencies_s)
-    if sum(run.refused for run, _, _ in runs):
-        raise RuntimeError("not every request was answered 2xx; the numbers would mean nothing")
-    cuts = statistics.quantiles(latencies, n=100)
+def _row(database: str, server: str, connections: int, turns: Turns, bare: Turns) -> Measured:
+    ratios = [ours / plain for ours, plain in zip(turns.rates, bare.rates, strict=True)]
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    cuts = statistics.quantiles(turns.latencies_s, n=100)
     return Measured(
-        per_second=len(latencies) / sum(took for _, took, _ in runs),
+        database,
+        server,
+        connections,
+        per_second=statistics.median(turns.rates),
+        ratio=statistics.median(ratios),
+        ratio_low=low,
+        ratio_high=high,
         p50_ms=cuts[49] * 1000,
         p99_ms=cuts[98] * 1000,
-        cpu_us=sum(used for _, _, used in runs) / len(latencies) * 1e6,
+        cpu_us=statistics.median(turns.cpu_us),
+        cpu=statistics.median(ours / plain for ours, plain in zip(turns.cpu_us, bare.cpu_us, strict=True)),
     )
 
 
-def table(name: str, rows: Sequence[dict[str, object]]) -> str:
-    """Write the rows of one database for people."""
+def measure(database: str, servers: Sequence[Served], options: argparse.Namespace) -> list[Measured]:
+    """Let the servers take turns at each number of connections; the bare endpoint is one of them."""
+    numbers, order = Numbers(), random.Random(4)  # noqa: S311 - an order of turns, no secret
+    rows: list[Measured] = []
+    again = numbers.requests(options.seconds)  # to the bare endpoint all are alike
+    for server in servers:
+        with server.going():
+            turn(server.port, 16, numbers.requests(0.3), 0.3)  # what is done once is done
+    for connections in options.connections:
+        turns = {server.name: Turns() for server in servers}
+        for _ in range(options.rounds):
+            for server in order.sample(servers, len(servers)):
+                requests = again if server.name == BARE else numbers.requests(options.seconds)
+                one_turn(server, connections, requests, options.seconds, turns[server.name])
+        rows += [_row(database, name, connections, some, turns[BARE]) for name, some in turns.items()]
+    return rows
+
+
+async def _bare_server(stack: AsyncExitStack) -> Served:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "--bare", stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
+    )
+    stack.push_async_callback(process.wait)
+    stack.callback(process.kill)
+    assert process.stdout is not None
+    return Served(BARE, int(await process.stdout.readline()), process.pid)
+
+
+async def _service(stack: AsyncExitStack, name: str, words: Sequence[str], url: str) -> Served:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    # Without a limit for a provider: what is asked is how many can be taken, not how many may come.
+    environ = {"QOS_AGORA_SECRETS": SECRET, "QOS_TICK_S": "1", "QOS_PROVIDER_RATE": "0"}
+    if url:
+        environ["QOS_DATABASE_URL"] = url
+    service = await start(folder, environ, 0, *words)
+    stack.push_async_callback(_ended, service)
+    count = int(words[words.index("--workers") + 1]) if "--workers" in words else 1
+    while sum(event["event"] == "listening" for event in service.events()) < count:
+        await asyncio.sleep(0.05)  # noqa: ASYNC110 - another process is waited for
+    return Served(name, service.port, service.process.pid)
+
+
+async def _ended(service: Running) -> None:
+    Served("", service.port, service.process.pid).signal(signal.SIGCONT)
+    await service.terminate()
+
+
+async def compared(database: str, urls: Mapping[str, str], options: argparse.Namespace) -> list[Measured]:
+    """Start the servers, each with a database of its own, and measure them."""
+    async with AsyncExitStack() as stack:
+        servers = [await _bare_server(stack)]
+        servers += [await _service(stack, name, SERVERS[name], url) for name, url in urls.items()]
+        for server in servers:
+            server.signal(signal.SIGSTOP)
+        return measure(database, servers, options)
+
+
+async def _databases(url: str, names: Sequence[str]) -> dict[str, str]:
+    """Make an empty database for each; gives their URLs."""
+    conn = await asyncpg.connect(url.replace("+asyncpg", "").rpartition("/")[0] + "/postgres")
+    try:
+        for number, _ in enumerate(names):
+            await conn.execute(f"CREATE DATABASE bench_{number}")
+    finally:
+        await conn.close()
+    return {name: f"{url.rpartition('/')[0]}/bench_{number}" for number, name in enumerate(names)}
+
+
+def table(rows: Sequence[Measured]) -> str:
+    """Write the rows for people."""
     lines = [
-        f"{name:12} {'conns':>5} {'bare/s':>8} {'events/s':>9} {'ratio':>6} {'p50 ms':>7} {'p99 ms':>7} {'CPU':>5}"
+        f"{'':11} {'conns':>5} {'server':10} {'per s':>7} {'ratio':>6} {'quartiles':>11} {'p50 ms':>7} {'p99 ms':>7} "
+        f"{'CPU':>5}"
     ]
-    for row in rows:
-        plain, ours = row["bare"], row["service"]
-        assert isinstance(plain, dict)
-        assert isinstance(ours, dict)
-        lines.append(
-            f"{'':12} {row['connections']:>5} {plain['per_second']:>8,.0f} {ours['per_second']:>9,.0f} "
-            f"{ours['per_second'] / plain['per_second']:>6.2f} {ours['p50_ms']:>7.1f} {ours['p99_ms']:>7.1f} "
-            f"{ours['cpu_us'] / plain['cpu_us']:>5.2f}"
-        )
+    lines += [
+        f"{row.database:11} {row.connections:>5} {row.server:10} {row.per_second:>7,.0f} {row.ratio:>6.2f} "
+        f"{row.ratio_low:>5.2f}-{row.ratio_high:<5.2f} {row.p50_ms:>7.1f} {row.p99_ms:>7.1f} {row.cpu:>5.2f}"
+        for row in rows
+    ]
+    found = {(row.server, row.connections): row.ratio for row in rows}
+    lines += [
+        f"{'':11} {connections:>5} two processes take {found['intake x2', connections] / ratio:.2f} x what one takes"
+        for (server, connections), ratio in found.items()
+        if server == "intake" and ("intake x2", connections) in found
+    ]
     return "\n".join(lines)
 
 
+async def _on_postgresql(options: argparse.Namespace) -> list[Measured]:
+    with served(is_durable=True) as server:
+        return await compared("PostgreSQL", await _databases(server.url, list(SERVERS)), options)
+
+
 def main() -> None:
-    """Measure on SQLite, then on a PostgreSQL of its own."""
+    """Measure on SQLite, which has one process, then on a PostgreSQL of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn (2)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each server (3)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn (0.5)")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each server (12)")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.bare:
+        uvloop.run(_serve_bare())
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if options.bare:
-            runner.run(_serve_bare())
-            return
-        found = {"sqlite": runner.run(measure("", options))}
-        print(table("SQLite", found["sqlite"]), flush=True)
-        with served(is_durable=True) as server:
-            found["postgresql"] = runner.run(measure(server.url, options))
-        print(table("PostgreSQL", found["postgresql"]))
+    began_s = time.monotonic()
+    rows = asyncio.run(compared("SQLite", {"intake": "", "all": ""}, options))
+    print(table(rows), flush=True)
+    rows += (more := asyncio.run(_on_postgresql(options)))
+    print(table(more))
+    print(f"in {time.monotonic() - began_s:.0f} s; the load of this machine was {os.getloadavg()[0]:.1f}")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2))
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2))
 
 
 if __name__ == "__main__":
