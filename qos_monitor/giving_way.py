@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from qos_monitor import clock
 
-RUSH_PER_S: float = 2_000.0
-"""From so many webhooks a second on, reading rests; below it keeps up with them, and answers none of them late."""
+RUSH_PER_S: float = 500.0
+"""From so many webhooks a second on, reading rests: more than a large school sends, less than one process takes."""
 
 REST: float = 3.0
 """So many times as long as the last run took."""

@@ -199,10 +199,16 @@ async def _service(stack: AsyncExitStack, name: str, words: Sequence[str], url: 
         environ["QOS_DATABASE_URL"] = url
     service = await start(folder, environ, 0, *words)
     stack.push_async_callback(_ended, service)
-    count = int(words[words.index("--workers") + 1]) if "--workers" in words else 1
-    while sum(event["event"] == "listening" for event in service.events()) < count:
-        await asyncio.sleep(0.05)  # noqa: ASYNC110 - another process is waited for
+    await _listening(service, int(words[words.index("--workers") + 1]) if "--workers" in words else 1)
     return Served(name, service.port, service.process.pid)
+
+
+async def _listening(service: Running, count: int) -> None:
+    """Wait until so many of its processes listen."""
+    while True:
+        if sum(event["event"] == "listening" for event in service.events()) >= count:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def _ended(service: Running) -> None:
@@ -233,10 +239,8 @@ async def _databases(url: str, names: Sequence[str]) -> dict[str, str]:
 
 def table(rows: Sequence[Measured]) -> str:
     """Write the rows for people."""
-    lines = [
-        f"{'':11} {'conns':>5} {'server':10} {'per s':>7} {'ratio':>6} {'quartiles':>11} {'p50 ms':>7} {'p99 ms':>7} "
-        f"{'CPU':>5}"
-    ]
+    words = ("", "conns", "server", "per s", "ratio", "quartiles", "p50 ms", "p99 ms", "CPU")
+    lines = ["{:11} {:>5} {:10} {:>7} {:>6} {:>11} {:>7} {:>7} {:>5}".format(*words)]
     lines += [
         f"{row.database:11} {row.connections:>5} {row.server:10} {row.per_second:>7,.0f} {row.ratio:>6.2f} "
         f"{row.ratio_low:>5.2f}-{row.ratio_high:<5.2f} {row.p50_ms:>7.1f} {row.p99_ms:>7.1f} {row.cpu:>5.2f}"
