@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint audit format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -22,6 +22,7 @@ help:
 	echo "make dashboards  write grafana/dashboards and docs/dashboards.md from grafana/source"
 	echo "make dashboards-check  hold the dashboards to Grafana's own types; needs npm"
 	echo "make lint    style, types and import direction alone"
+	echo "make audit   bandit, and known vulnerabilities of the pinned packages (asks the network)"
 	echo "make format  let ruff lay the code out"
 	echo "make wheel   build the wheel into dist/"
 	echo "make lock    resolve the dependencies anew into requirements.lock"
@@ -130,6 +131,14 @@ lint: install
 	echo "== imports run down only"
 	$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	tail -n 2 $(VENV)/imports.log
+
+audit:
+	@$(PYTHON) -m venv --clear var/audit
+	var/audit/bin/pip install --quiet --disable-pip-version-check bandit pip-audit
+	echo "== bandit, medium and high"
+	var/audit/bin/bandit --quiet --recursive --severity-level medium rules collectors qos_monitor
+	echo "== known vulnerabilities of what is pinned; asks a service over the network"
+	var/audit/bin/pip-audit --strict --disable-pip --requirement requirements.lock
 
 format: install
 	@$(BIN)/ruff format --quiet .

@@ -10,6 +10,15 @@ from qos_monitor.access.doorkeeper import Doorkeeper
 from qos_monitor.access.scopes import Scope, StaticKey
 from qos_monitor.clock import Clock
 from qos_monitor.web.gate import Gate
+from rules.world import World
+
+ROSTER_KEYS = ("courses", "enrolments", "classes")
+
+
+def roster_of(world: World) -> dict[str, object]:
+    """Give what PUT /v1/roster takes of a world."""
+    return {key: value for key, value in world.as_json().items() if key in ROSTER_KEYS}
+
 
 SOMEBODY = Actor("somebody", "test")
 
