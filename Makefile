@@ -55,7 +55,7 @@ test: lint servers
 
 # What tests/janus_lab.py and tests/browser.py start. Each says itself what is missing.
 # What the tests run against, as Debian packages it; `make test` installs what is missing.
-SERVERS := postgresql prometheus prometheus-alertmanager chromium
+SERVERS := postgresql prometheus prometheus-alertmanager chromium systemd
 
 servers:
 	@missing=""
@@ -63,6 +63,7 @@ servers:
 	  case $$package in
 	    postgresql) ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null;;
 	    prometheus) command -v prometheus > /dev/null && command -v promtool > /dev/null;;
+	    systemd) command -v systemd-analyze > /dev/null;;
 	    prometheus-alertmanager) command -v prometheus-alertmanager > /dev/null && command -v amtool > /dev/null;;
 	    *) command -v $$package > /dev/null;;
 	  esac || missing="$$missing $$package"

@@ -43,6 +43,11 @@ class Server:
         """Name the database as settings do."""
         return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.port}/{NAME}"
 
+    @staticmethod
+    def program(name: str) -> Path:
+        """Give one of the programs that come with the server, such as ``pg_dump``."""
+        return _binaries() / name
+
     async def made_ready(self) -> None:
         """Make the database with every table. Raises OSError or CannotConnectNowError while the server starts."""
         conn = await asyncpg.connect(host="127.0.0.1", port=self.port, user=USER, database=USER)
