@@ -1,8 +1,11 @@
 """Addresses of people's devices are not kept: what a delivery told of networks is read before they are cut down."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from collector_specimens import Specimen
+from every_specimen import SPECIMENS
 from hypothesis import given
 from hypothesis import strategies as st
 from service_parts import MONDAY, SpokenCollector, said
@@ -62,6 +65,15 @@ def test_json_stays_json_of_the_same_shape(value: object) -> None:
 
     assert kept.keys() == wrapped.keys()
     assert kept["ip_address"] == "203.0.113.0"
+
+
+@pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda one: one.name)
+def test_what_a_delivery_tells_is_the_same_after_it_was_shortened(specimen: Specimen) -> None:
+    for body in specimen.valid:
+        delivery = specimen.delivery(body)
+        kept = replace(delivery, body=shortened(delivery.body))
+
+        assert specimen.collector.read(kept) == specimen.collector.read(delivery)
 
 
 async def test_what_is_read_is_kept_without_addresses_and_what_waits_as_it_came(engine: AsyncEngine) -> None:
