@@ -103,7 +103,12 @@ def _doors(settings: Settings) -> list[Finding]:
         "cases": (settings.cases_token, "QOS_CASES_TOKEN", "/v1/cases, decisions and bundles"),
     }
     return [
-        Finding(part, token is not None, is_needed=False, words=f"{what}: " + ("open" if token else f"set {name}, or make keys"))
+        Finding(
+            part,
+            token is not None,
+            is_needed=False,
+            words=f"{what}: " + ("open" if token else f"set {name}, or make keys"),
+        )
         for part, (token, name, what) in given.items()
     ]
 

@@ -20,6 +20,17 @@ from qos_monitor.clock import drive
 from qos_monitor.settings import load
 from qos_monitor.storage import engine as storage
 
+LINE = '{"source":"s","id":"1","kind":"feed_alive","at":"2026-11-02T11:00:00Z","until":"2026-11-02T11:01:00Z"}'
+EVENT = {"id": "1", "kind": "token_issued", "at": "2026-11-02T11:00:00Z", "class_id": "c1", "learner_id": "u1"}
+NAMES = {"identities": [{"provider": "agora", "name": "42", "person_id": "u1"}]}
+CALLS = (
+    ("PUT", "/v1/roster", json.dumps(roster_of(school()))),
+    ("PUT", "/v1/roster?dry_run=1", json.dumps(roster_of(school()))),
+    ("PUT", "/v1/identities", json.dumps(NAMES)),
+    ("POST", "/v1/observations", LINE),
+    ("POST", "/v1/evidence", json.dumps(EVENT)),
+)
+
 
 @pytest.fixture
 async def service(database: Database, tmp_path: Path) -> AsyncIterator[Service]:
@@ -45,22 +56,12 @@ async def test_every_change_by_the_api_is_on_the_trail(service: Service) -> None
     async with storage.writing(service.engine) as conn:
         _, bearer = await keys.create(conn, "school", list(Scope), None, (SOMEBODY, FILED))
     await send_due(service.engine, FakeGateway(), FILED)
-    line = '{"source":"s","id":"1","kind":"feed_alive","at":"2026-11-02T11:00:00Z","until":"2026-11-02T11:01:00Z"}'
-    event = {"id": "1", "kind": "token_issued", "at": "2026-11-02T11:00:00Z", "class_id": "c1", "learner_id": "u1"}
-    names = {"identities": [{"provider": "agora", "name": "42", "person_id": "u1"}]}
-    calls = [
-        ("PUT", "/v1/roster", json.dumps(roster_of(school()))),
-        ("PUT", "/v1/roster?dry_run=1", json.dumps(roster_of(school()))),
-        ("PUT", "/v1/identities", json.dumps(names)),
-        ("POST", "/v1/observations", line),
-        ("POST", "/v1/evidence", json.dumps(event)),
-    ]
     async with (
         TestServer(service._app(service._hooks())) as server,
         aiohttp.ClientSession(server.make_url("/")) as client,
     ):
         headers = {"Authorization": f"Bearer {bearer}"}
-        for method, path, body in calls:
+        for method, path, body in CALLS:
             async with client.request(method, path, data=body, headers=headers) as answer:
                 assert answer.status in {200, 202}, await answer.text()
         report = b'{"status":"paid","at":"2026-11-05T00:00:00Z","reason":"to the card"}'
