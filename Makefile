@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint audit format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench fuzz simulate dashboards dashboards-check lint audit format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,6 +19,7 @@ help:
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
 	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
 	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
+	echo "make simulate  thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
 	echo "make dashboards  write grafana/dashboards and docs/dashboards.md from grafana/source"
 	echo "make dashboards-check  hold the dashboards to Grafana's own types; needs npm"
 	echo "make lint    style, types and import direction alone"
@@ -104,6 +105,9 @@ fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/test_polled_fuzz.py \
 	  tests/collectors/statuspage tests/qos_monitor/test_backend.py tests/qos_monitor/importing/test_mutated_imports.py \
 	  tests/qos_monitor/importing/test_mutated_answers.py
+
+simulate: install
+	@PYTHONPATH=tests $(BIN)/python tests/simulation/many_seeds.py $(or $(SEEDS),5000) $(or $(FIRST),0)
 
 dashboards: install
 	@$(BIN)/python grafana/source/build.py
