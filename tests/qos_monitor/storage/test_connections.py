@@ -1,0 +1,32 @@
+"""What a process that is stopped or cut off leaves on PostgreSQL does not hold up the others."""
+
+import asyncio
+
+import pytest
+from postgresql_server import Server
+from sqlalchemy import select, update
+
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.tables import cursors
+
+
+async def test_a_transaction_in_which_nothing_is_heard_any_more_is_undone_and_cannot_be_committed(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "IDLE_S_MAX", 1)
+    stopped, other = storage.create(postgresql.url), storage.create(postgresql.url)
+    async with postgresql.engine() as engine, storage.writing(engine) as conn:
+        await conn.execute(cursors.insert(), [{"name": "one", "value": 0}])
+
+    async def held() -> None:
+        async with storage.writing(stopped) as conn:
+            await conn.execute(update(cursors).values(value=1))
+            async with storage.writing(other) as waiting:  # until the row is free
+                await waiting.execute(update(cursors).values(value=2))
+
+    with pytest.raises(storage.TROUBLE):
+        await held()
+
+    async with storage.reading(other) as conn:
+        assert (await conn.execute(select(cursors.c.value))).scalar_one() == 2
+    await asyncio.gather(stopped.dispose(), other.dispose())
