@@ -85,6 +85,7 @@ async def group(folder: Path, database: Database) -> AsyncIterator[Group]:
         "QOS_ROSTER_TOKEN": TOKEN,
         "QOS_CLAIMS_URL": f"http://127.0.0.1:{runner.addresses[0][1]}/claims",
         "QOS_CLAIMS_SECRETS": WHSEC,
+        "QOS_BREAKER_CLAIMS_MIN": "1000",
     }
     made = Group(folder, database, receiver, environ, began)
     try:
