@@ -56,7 +56,7 @@ async def test_an_old_and_a_new_process_work_on_one_database_while_the_one_takes
         old = await several.start("all")
         await several.plant(old, "before", 4)
         await several.paid(4)
-        new = await several.start("all", environ={"PYTHONPATH": str(newer)})
+        new = await several.start("all", environ={"PYTHONPATH": str(newer), "PYTHONSAFEPATH": "1"})
         await several.plant(old, "during", 4)
         await several.paid(8)
         another_old = await several.start("all")
