@@ -16,8 +16,8 @@ and counters in `_total`. Labels are closed sets: never a learner, a room or an 
 Where several processes run against one database, every process answers for itself what it counted, and all answer alike
 what is in the database. So that nothing is counted twice, scrape each process with `/metrics?from=process`, and one of
 them (or the address in front of them) with `/metrics?from=database`; a single process needs neither. With
-`serve --workers N` each process has a port of its own for that, from `QOS_METRICS_PORT` on (docs/operations.md). What is
-in the database outlives restarts: its counters never begin anew.
+`serve --workers N` each process has a port of its own for that, from `QOS_METRICS_PORT` on (docs/operations.md).
+What is in the database outlives restarts: its counters never begin anew.
 """
 
 _SECTIONS = {
