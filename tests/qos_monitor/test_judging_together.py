@@ -104,11 +104,11 @@ async def test_a_window_in_hand_is_judged_again_where_what_is_usual_before_it_ch
     tuesday = crowd("Tue 19:00", 16, 4, bad, name="t")
     world = school(monday.classes + tuesday.classes, monday.observations + tuesday.observations, enrolments=())
     filed = Filed()
-    await enrol(engine, replace(world, classes=tuesday.classes))
+    await enrol(engine, replace(world, classes=tuple(tuesday.classes)))
     await tell(engine, tuesday.observations, FIRM)
 
     async def other_worker() -> None:
-        await enrol(engine, replace(world, classes=monday.classes))
+        await enrol(engine, replace(world, classes=tuple(monday.classes)))
         await tell(engine, monday.observations, FIRM)
         await drain(engine, FIRM, filed)
 

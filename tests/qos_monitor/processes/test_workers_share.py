@@ -167,7 +167,7 @@ async def test_a_worker_whose_connections_are_cut_again_and_again_does_its_work_
     assert sum(cut) >= 1
     assert codes == [0, 0, 0]
     assert several.receiver.refused == []
-    assert sorted(one.message["learner_id"] for one in several.receiver.received.values()) == sorted(named("owed"))
+    assert sorted(str(one.message["learner_id"]) for one in several.receiver.received.values()) == sorted(named("owed"))
 
 
 async def _cut(database: Database, worker: Running) -> int:
