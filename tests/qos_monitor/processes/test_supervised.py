@@ -34,7 +34,7 @@ async def test_two_processes_answer_on_one_port_are_started_again_and_end_togeth
 
     taken = [values['qos_deliveries_total{provider="agora",result="accepted"}'] for values in counted]
     assert len(shared) == 1
-    assert sorted(ports) == [0, 1]
+    assert set(ports) == {0, 1}
     assert sum(taken) == SENT
     assert min(taken) > 0
     assert [event["code"] for event in ended] == [-signal.SIGKILL]
