@@ -1,7 +1,7 @@
 """What daily partitions would give and cost on PostgreSQL, beside one table cleaned in pieces (decision 0029).
 
-``python tests/bench/partitions.py [ROWS]`` with tests/ on PYTHONPATH. The table of deliveries as it is, and the same one
-in 90 daily partitions; both get the same rows in batches of 64, have them marked as read by number, and lose their
+``python tests/bench/partitions.py [ROWS]`` with tests/ on PYTHONPATH. The table of deliveries as it is, and the same
+one in 90 daily partitions; both get the same rows in batches of 64, have them marked as read by number, lose their
 oldest day.
 """
 
@@ -25,6 +25,7 @@ _COLUMNS = (
     "event_id varchar(200) NOT NULL, received_at bigint NOT NULL, headers text NOT NULL, body bytea NOT NULL, "
     "state smallint NOT NULL DEFAULT 0, problem text"
 )
+_MARK = "UPDATE {table} SET state = 1 WHERE seq = ANY($1)"
 _INSERT = (
     "INSERT INTO {table} (provider, minute, event_id, received_at, headers, body) "
     "SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[]) "
@@ -76,7 +77,7 @@ async def compared(conn: Any, rows: int) -> None:  # noqa: ANN401 - as above
         for table, times in took.items():
             started = clock.stopwatch_s()
             numbers = list(range(number * _BATCH, (number + 1) * _BATCH))
-            await conn.execute(f"UPDATE {table} SET state = 1 WHERE seq = ANY($1)", numbers)
+            await conn.execute(_MARK.format(table=table), numbers)
             times.append(clock.stopwatch_s() - started)
     told("mark 64 by number", took)
     a_day, pieces = rows // DAYS, []

@@ -21,11 +21,15 @@ from qos_monitor.storage.tables import metadata
 RESTORED = "qos_restored"
 
 
-def run(server: Server, program: str, *words: str) -> bytes:
+async def run(server: Server, program: str, *words: str, given: bytes = b"") -> bytes:
+    """Run a program of the server's against it, as docs/operations.md says; answer what it wrote."""
     where = ["--host", "127.0.0.1", "--port", str(server.port), "--username", USER]
-    done = subprocess.run([server.program(program), *where, *words], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout
+    process = await asyncio.create_subprocess_exec(
+        server.program(program), *where, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told, trouble = await process.communicate(given)
+    assert process.returncode == 0, trouble.decode()
+    return told
 
 
 async def everything(engine: AsyncEngine) -> dict[str, list[str]]:
@@ -62,15 +66,9 @@ async def empty(postgresql: Server) -> AsyncIterator[str]:
 async def test_what_is_restored_is_what_was_dumped_and_goes_on(
     postgresql: Server, filed: AsyncEngine, empty: str
 ) -> None:
-    name = filed.url.database or ""
-    dumped = await asyncio.to_thread(run, postgresql, "pg_dump", "--format=custom", "--no-owner", name)
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [postgresql.program("pg_restore"), "--exit-on-error", "--no-owner", "--single-transaction",
-         "--host", "127.0.0.1", "--port", str(postgresql.port), "--username", USER, "--dbname", RESTORED],
-        input=dumped, capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode()
+    dumped = await run(postgresql, "pg_dump", "--format=custom", "--no-owner", filed.url.database or "")
+    whole = ("--exit-on-error", "--no-owner", "--single-transaction")
+    await run(postgresql, "pg_restore", *whole, "--dbname", RESTORED, given=dumped)
 
     async with storage.opened(empty) as back:
         assert await everything(back) == await everything(filed)
@@ -84,13 +82,8 @@ async def test_what_is_restored_is_what_was_dumped_and_goes_on(
 async def test_the_guards_of_the_audit_trail_are_in_the_copy(
     postgresql: Server, filed: AsyncEngine, empty: str
 ) -> None:
-    plain = await asyncio.to_thread(run, postgresql, "pg_dump", "--no-owner", filed.url.database or "")
-    await asyncio.to_thread(
-        subprocess.run,
-        [postgresql.program("psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", RESTORED,
-         "--host", "127.0.0.1", "--port", str(postgresql.port), "--username", USER],
-        input=plain, capture_output=True, check=True,
-    )  # fmt: skip
+    plain = await run(postgresql, "pg_dump", "--no-owner", filed.url.database or "")
+    await run(postgresql, "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", RESTORED, given=plain)
 
     async with storage.opened(empty) as back:
         with pytest.raises(DBAPIError, match="append-only"):
