@@ -184,9 +184,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("QOS_KEEP_DELIVERIES_DAYS", "90", "raw deliveries, once read; 60 or more, 0: for ever", values.kept_days),
     Setting("QOS_KEEP_EVIDENCE_DAYS", "400", "observations, polls; 60 or more, 0: for ever", values.kept_days),
     Setting("QOS_KEEP_SUPERSEDED_DAYS", "400", "verdicts replaced; 60 or more, 0: for ever", values.kept_days),
-    Setting("QOS_PROVIDER_RATE", "10000", "believed webhooks a second of one provider; 0: no limit", values.rate),
+    Setting("QOS_PROVIDER_RATE", "20000", "believed webhooks a second of one provider; 0: no limit", values.rate),
     Setting("QOS_BEACON_RATE", "5", "batches a second under one beacon token; 0: no limit", values.rate),
-    Setting("QOS_KEY_RATE", "100", "API requests a second under one key; 0: no limit", values.rate),
+    Setting("QOS_KEY_RATE", "1000", "API requests a second under one key; 0: no limit", values.rate),
     Setting("QOS_REFUSED_RATE", "100", "requests a second of one address that nobody believes", values.rate),
     Setting("QOS_TRUSTED_PROXIES", "", "addresses or networks whose X-Forwarded-For is believed", values.networks),
 )
