@@ -22,6 +22,7 @@ from qos_monitor import (
     live_check,
     mapping_commands,
     release,
+    replay_commands,
     settings,
     supervising,
 )
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     access_commands.add_to(commands, configured)
     forget_commands.add_to(commands, configured)
     doctor.add_to(commands, configured)
+    replay_commands.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")

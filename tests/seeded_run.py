@@ -141,6 +141,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         """Make the tables, once."""
+        self.ended_at: Instant = 0
         self._file = folder / "qos.sqlite3"
         self._engine = storage.create(f"sqlite+aiosqlite:///{self._file}")
         stay(self._engine)
@@ -148,6 +149,11 @@ class Stage:
         self._empty = self._file.read_bytes()
         self._mortality = Mortality()
         self._mortality.watch(self._engine)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """What the last seed left behind."""
+        return self._engine
 
     async def _migrate(self) -> None:
         await storage.migrate(self._engine)
@@ -158,6 +164,7 @@ class Stage:
         self._file.write_bytes(self._empty)
         run = Run(seed, self._engine, self._mortality, flaws or Flaws())
         asyncio.run(run.play())
+        self.ended_at = run.clock.now()
         return run.deaths
 
 
