@@ -48,6 +48,7 @@ async def supervise(settings: Settings, group: Group) -> int:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, _leave_to_processes)
     try:
         await _migrated(settings)
         with _reserved(settings.host, settings.port) as port:
@@ -58,6 +59,10 @@ async def supervise(settings: Settings, group: Group) -> int:
         return 1
     logs.event("all_stopped")
     return 0 if set(codes) <= _WELL else 1
+
+
+def _leave_to_processes() -> None:
+    """Do nothing, rather than end as SIGHUP has it by default: each process sees for itself that a secret is new."""
 
 
 async def _migrated(settings: Settings) -> None:

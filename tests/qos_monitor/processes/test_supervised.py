@@ -28,6 +28,7 @@ async def test_two_processes_answer_on_one_port_are_started_again_and_end_togeth
         os.kill(_children(parent.process.pid)[0], signal.SIGKILL)
         await until(lambda: _listened(parent.log, 3))
         again = listening(parent.log)[2]
+        parent.process.send_signal(signal.SIGHUP)  # ends nobody: each process sees for itself what is new
         answered = [await _send(parent.url, SENT + number) for number in range(8)]
         code = await parent.terminate()
         ended = several.events("process_ended")
