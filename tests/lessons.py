@@ -59,7 +59,7 @@ class Lessons:
         """Put it into an empty database; nothing is due to be judged yet, for `due_all` says so."""
         for table, rows in self._tables():
             async with storage.writing(engine) as conn:
-                await _insert(conn, table, rows)
+                await insert(conn, table, rows)
 
     async def due_all(self, engine: AsyncEngine) -> None:
         """Have every window judged."""
@@ -67,7 +67,7 @@ class Lessons:
             {"window": window_of(at), "due_at": at, "lease_until": 0, "lease_token": 0} for at in self.starts
         ]
         async with storage.writing(engine) as conn:
-            await _insert(conn, windows, iter(rows))
+            await insert(conn, windows, iter(rows))
 
     def _tables(self) -> Iterator[tuple[Table, Iterator[dict[str, object]]]]:
         yield courses, iter([{"id": "math", "title": "Math", "visual_essential": False}])
@@ -134,6 +134,7 @@ def _seen(pair: int, start: Instant, of: dict[str, object], *, is_down: bool) ->
     yield row(observations, id=f"{pair}l", kind="left", at=start + 30 * MINUTE, **of)
 
 
-async def _insert(conn: AsyncConnection, table: Table, rows: Iterator[dict[str, object]]) -> None:
+async def insert(conn: AsyncConnection, table: Table, rows: Iterator[dict[str, object]]) -> None:
+    """Put rows into a table, a few thousand at a time."""
     while batch := list(islice(rows, _BATCH)):
         await conn.execute(table.insert(), batch)

@@ -14,14 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from rules.span import DAY, HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant
+from judged_world import DAYS, START, world
 
-START: Instant = parse_instant("2026-11-02T01:00:00Z")
-DAYS, ROOM, HOURS, HIT = 10, 10, 10, 100  # one group in so many is kept out from the third day to the fifth
-OBSERVATIONS_A_PAIR = 6
+from rules.span import DAY, format_instant
 
 SQL = """
 with seen as (select unnest(observations) as o from read_json($file, maximum_object_size = 4000000000)),
@@ -46,65 +44,6 @@ islands as (
   select learner, max(ends_s) - min(starts_s) as length_s from numbered where is_dead group by learner, island)
 select count(distinct learner) from islands where length_s >= 48 * 3600
 """
-
-
-def world(observations: int) -> Iterator[str]:
-    """Write a world of about so many observations as pieces of JSON; every learner has one class of 40 min a day."""
-    groups = max(1, observations // (DAYS * ROOM * OBSERVATIONS_A_PAIR))
-    yield '{"courses": [{"id": "math", "title": "Math", "visual_essential": false}], "enrolments": ['
-    yield ",".join(json.dumps(_bought(n)) for n in range(groups * ROOM))
-    yield '], "classes": ['
-    yield ",".join(json.dumps(_class(group, day)) for group in range(groups) for day in range(DAYS))
-    yield '], "observations": ['
-    first = True
-    for group in range(groups):
-        for day in range(DAYS):
-            for one in _seen(group, day):
-                yield ("" if first else ",") + json.dumps(one)
-                first = False
-    yield "]}"
-
-
-def _bought(number: int) -> dict[str, object]:
-    of: dict[str, object] = {"id": f"e{number}", "learner_id": f"u{number}", "course_id": "math"}
-    of |= {"starts_at": "2026-09-01T00:00:00Z", "price_minor": 480_000, "paid_minor": 480_000, "currency": "CNY"}
-    rest = {"lessons_paid": 48, "lessons_gift": 0, "lessons_used_before": 4, "price_refunded_minor": 0}
-    return of | rest | {"contract_refund_minor": None}
-
-
-def _starts_at(group: int, day: int) -> Instant:
-    return START + day * DAY + group % HOURS * HOUR
-
-
-def _class(group: int, day: int) -> dict[str, object]:
-    starts_at = _starts_at(group, day)
-    of: dict[str, object] = {"id": f"c{group}-{day}", "course_id": "math", "provider": "agora", "teacher_id": "t1"}
-    of |= {"starts_at": format_instant(starts_at), "ends_at": format_instant(starts_at + 40 * MINUTE)}
-    return of | {"learner_ids": [f"u{group * ROOM + seat}" for seat in range(ROOM)]}
-
-
-def _seen(group: int, day: int) -> Iterator[dict[str, object]]:
-    start, is_out = _starts_at(group, day), group % HIT == HIT - 1 and 2 <= day <= 4
-    for seat in range(ROOM):
-        learner = f"u{group * ROOM + seat}"
-        of: dict[str, object] = {"source": "agora", "class_id": f"c{group}-{day}", "participant_id": learner}
-        of |= {"role": "learner", "vantage": "server", "session": f"s-{learner}-{day}"}
-        of |= {"domains": {"node": f"node-{group % HIT}"}}
-
-        def told(kind: str, at: Instant, of: dict[str, object] = of, **more: object) -> dict[str, object]:
-            return of | {"id": f"{of['session']}-{kind}-{at}", "kind": kind, "at": format_instant(at), **more}
-
-        if is_out:
-            for attempt in range(OBSERVATIONS_A_PAIR):
-                yield told("join_failed", start + attempt * 6 * MINUTE, fault="platform")
-            continue
-        yield told("attempted", start - MINUTE)
-        yield told("joined", start - MINUTE + 2 * SECOND)
-        for part in range(3):
-            at = start + part * 13 * MINUTE
-            until = format_instant(at + 13 * MINUTE)
-            yield told("quality", at, until=until, metrics={"audio_frozen": 0.01})
-        yield told("left", start + 40 * MINUTE)
 
 
 def measured(words: Sequence[str]) -> tuple[str, float, float]:
