@@ -23,6 +23,7 @@ from qos_monitor import (
     mapping_commands,
     release,
     replay_commands,
+    rereading,
     settings,
     supervising,
 )
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     forget_commands.add_to(commands, configured)
     doctor.add_to(commands, configured)
     replay_commands.add_to(commands, configured)
+    rereading.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")
