@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .PHONY: help install run test servers e2e e2e-setup bench fuzz simulate dashboards dashboards-check lint audit format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint audit format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench faults fuzz dashboards dashboards-check lint format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -18,6 +20,7 @@ help:
 	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
 	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
+	echo "make faults  kill, cut, fill and lie to the service under load, and count what was lost (nothing), in ten minutes"
 	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
 	echo "make simulate  thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
 	echo "make dashboards  write grafana/dashboards and docs/dashboards.md from grafana/source"
@@ -100,6 +103,9 @@ bench: install
 	wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
 	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
 	PYTHONPATH=tests $(BIN)/python tests/bench/judge_world.py $(or $(OBSERVATIONS),100000) $(if $(JSON),--json $(basename $(JSON))-judge.json)
+
+faults: install servers
+	@PYTHONPATH=tests $(BIN)/python tests/faults/run.py $(if $(JSON),--json $(JSON)) $(FAULTS)
 
 fuzz: install
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q -n 2 tests/collectors/test_fuzz.py tests/collectors/test_polled_fuzz.py \

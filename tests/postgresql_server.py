@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,14 +109,26 @@ class Postmaster:
         options += ["-c", f"fsync={'on' if self._is_durable else 'off'}"]
         with (self._data / "log").open("ab") as log:
             command = [str(_binaries() / "postgres"), *options]
-            # A session of its own: all its processes can be killed at once.
-            self._process = subprocess.Popen(command, stderr=log, cwd="/", user=self._user, start_new_session=True)
+            self._process = subprocess.Popen(command, stderr=log, cwd="/", user=self._user)
         return self._process
+
+    def pids(self) -> tuple[list[int], str | None]:
+        """Name all its processes, itself first, and their user if that is not ours."""
+        assert self._process is not None
+        mine = self._process.pid
+        return [mine, *(pid for pid, parent in _parents() if parent == mine)], self._user
+
+    def has_ended(self) -> bool:
+        """Say whether it ended by itself."""
+        assert self._process is not None
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End every process of it at once, with nothing written any more."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in self.pids()[0]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(_START_S_MAX)
 
     def stop(self) -> None:
@@ -145,6 +157,13 @@ def served(*, is_durable: bool = False) -> Iterator[Server]:
             raise RuntimeError((data / "log").read_text()) from None
         finally:
             postmaster.stop()
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """List the machine's processes, each with its parent (proc(5))."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
 def _binaries() -> Path:

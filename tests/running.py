@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,13 @@ def next_log(folder: Path) -> Path:
     return folder / f"serve-{len(list(folder.glob('serve-*.log')))}.log"
 
 
-async def start(folder: Path, environ: Mapping[str, str], port: int = 0, *words: str) -> Running:
-    """Start the service on a database in the folder, with more words of its command; returns when it listens."""
+async def start(
+    folder: Path, environ: Mapping[str, str], port: int = 0, *words: str, program: Sequence[str] = ()
+) -> Running:
+    """Start the service on a database in the folder; returns when it listens.
+
+    ``words`` follow `serve` in its command; ``program`` takes the place of `-m qos_monitor`.
+    """
     log = next_log(folder)
     given = {
         "QOS_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/qos.sqlite3",
@@ -58,7 +63,13 @@ async def start(folder: Path, environ: Mapping[str, str], port: int = 0, *words:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("QOS_")}
     with log.open("wb") as stream:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "qos_monitor", "serve", *words, env=clean | given, stderr=stream, stdout=stream
+            sys.executable,
+            *(program or ("-m", "qos_monitor")),
+            "serve",
+            *words,
+            env=clean | given,
+            stderr=stream,
+            stdout=stream,
         )
     async with asyncio.timeout(START_S_MAX):
         while True:

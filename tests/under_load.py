@@ -49,12 +49,13 @@ class Load:
                 if self.is_over:
                     return
                 sent = make(number)
-                await self._until_acknowledged(client, sent)
+                await self.until_acknowledged(client, sent)
                 self.acknowledged.append(sent)
                 if chance.random() < 0.1:
-                    await self._until_acknowledged(client, chance.choice(self.acknowledged))
+                    await self.until_acknowledged(client, chance.choice(self.acknowledged))
 
-    async def _until_acknowledged(self, client: aiohttp.ClientSession, sent: Sent) -> None:
+    async def until_acknowledged(self, client: aiohttp.ClientSession, sent: Sent) -> None:
+        """Send one request again and again, until it is answered 2xx; 503 is the only other answer allowed."""
         while True:
             self.tries += 1
             try:
@@ -73,8 +74,12 @@ def agora(number: int) -> Sent:
     body = json.dumps(
         {"noticeId": who, "productId": 1, "eventType": 103, "notifyMs": int(time.time() * 1000), "payload": payload}
     ).encode()
-    signature = hmac.new(AGORA.encode(), body, hashlib.sha256).hexdigest()
-    return Sent("/webhooks/agora", body, {"Agora-Signature-V2": signature}, who)
+    return Sent("/webhooks/agora", body, signed_by_agora(body), who)
+
+
+def signed_by_agora(body: bytes) -> dict[str, str]:
+    """Give the headers by which a body is believed."""
+    return {"Agora-Signature-V2": hmac.new(AGORA.encode(), body, hashlib.sha256).hexdigest()}
 
 
 def livekit(number: int) -> Sent:

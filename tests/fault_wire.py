@@ -1,0 +1,69 @@
+"""A wire between the service and its database that can be slow, cut, or cut just when something was sent."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Wire:
+    """Passes bytes on between a port of its own and another on this machine."""
+
+    target: int
+    delay_s: float = 0.0
+    """So long everything the service says waits before it is passed on."""
+    is_cut_after_next: bool = False
+    """Pass on what the service says next, and then be cut: it may have been a COMMIT, whose answer nobody hears."""
+    _server: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @classmethod
+    async def laid(cls, target: int) -> "Wire":
+        """Lay one to a port."""
+        wire = cls(target)
+        wire._server = await asyncio.start_server(wire._connected, "127.0.0.1", 0)
+        return wire
+
+    @property
+    def port(self) -> int:
+        """Where the service finds its end."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def cut(self) -> None:
+        """Drop every connection."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def close(self) -> None:
+        """Take no more connections."""
+        assert self._server is not None
+        self._server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, far_writer}
+        there = asyncio.create_task(self._pass(reader, far_writer, is_service=True))
+        back = asyncio.create_task(self._pass(far_reader, writer, is_service=False))
+        await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
+        for one in (writer, far_writer):
+            one.transport.abort()
+            self._writers.discard(one)
+        await asyncio.gather(there, back, return_exceptions=True)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_service: bool) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                if is_service and self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                writer.write(data)
+                await writer.drain()
+                if is_service and self.is_cut_after_next:
+                    self.is_cut_after_next = False
+                    await asyncio.sleep(0.002)  # it is there by now; its answer is not
+                    await self.cut()
