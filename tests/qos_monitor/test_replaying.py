@@ -20,12 +20,17 @@ from qos_monitor.storage.tables import cases, deliveries, observations, verdicts
 SEED = 9
 
 
+@pytest.fixture(scope="module")
+def empty_stage() -> Iterator[Stage]:
+    with stage() as made:
+        yield made
+
+
 @pytest.fixture
-def played() -> Iterator[Stage]:
+def played(empty_stage: Stage) -> Stage:
     """Give what a small school left behind."""
-    with stage() as empty:
-        empty.play(SEED)
-        yield empty
+    empty_stage.play(SEED)
+    return empty_stage
 
 
 def replayed(played: Stage) -> Replay:
