@@ -293,9 +293,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         flush = flush_ms(Path(folder))
     load = os.getloadavg()[0]
-    print(
-        f"in {time.monotonic() - began_s:.0f} s; the load here was {load:.1f}, and a flush of the disk took {flush:.2f} ms"
-    )
+    print(f"in {time.monotonic() - began_s:.0f} s; the load here was {load:.1f}, a flush of the disk {flush:.2f} ms")
     if options.json:
         options.json.write_text(
             json.dumps({"load": load, "flush_ms": flush, "rows": [asdict(row) for row in rows]}, indent=2)
