@@ -3,9 +3,8 @@
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor.gauging.samples import Samples, alone
@@ -17,20 +16,14 @@ from rules.span import SECOND
 
 
 async def oldest(conn: AsyncConnection) -> Samples:
-    """Say how far back what is deleted in time reaches; each a look at the beginning of an index."""
+    """Say how far back what is deleted in time reaches; each part is a look at where an index begins."""
     first = select(deliveries.c.received_at).order_by(deliveries.c.seq).limit(1)
-    kinds = [(await conn.execute(_first_of(kind))).scalar() for kind in Kind]
+    received = (await conn.execute(first)).scalar()
     old = select(verdicts.c.recorded_at).where(~verdicts.c.current).order_by(verdicts.c.recorded_at).limit(1)
-    found = {
-        "deliveries": (await conn.execute(first)).scalar(),
-        "observations": min((at for at in kinds if at is not None), default=None),
-        "verdicts": (await conn.execute(old)).scalar(),
-    }
-    return {standing.OLDEST_KEPT: {(table,): (at or 0) / SECOND for table, at in found.items()}}
-
-
-def _first_of(kind: Kind) -> Select[Any]:
-    return select(func.min(observations.c.at)).where(observations.c.kind == kind.value)
+    seen = [select(func.min(observations.c.at)).where(observations.c.kind == kind.value) for kind in Kind]
+    judged, *kinds = (await conn.execute(select(*(one.scalar_subquery() for one in (old, *seen))))).one()
+    ages = {"deliveries": received, "observations": min((at for at in kinds if at), default=0), "verdicts": judged}
+    return {standing.OLDEST_KEPT: {(table,): (at or 0) / SECOND for table, at in ages.items()}}
 
 
 async def read(conn: AsyncConnection, engine: AsyncEngine, bytes_max: int) -> Samples:

@@ -176,6 +176,8 @@ Index(
     sqlite_where=observations.c.named.is_not(None),
     postgresql_where=observations.c.named.is_not(None),
 )
+_IS_TRY = text("kind = 'attempted'")
+Index("ix_observations_tries", observations.c.seq, sqlite_where=_IS_TRY, postgresql_where=_IS_TRY)
 Index(
     "ix_observations_unmapped",
     observations.c.at,

@@ -30,6 +30,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pseudonym", name="pk_forgotten"),
     )
     op.create_index("ix_forgotten_person", "forgotten", ["person"])
+    is_try = sa.text("kind = 'attempted'")
+    op.create_index("ix_observations_tries", "observations", ["seq"], sqlite_where=is_try, postgresql_where=is_try)
     op.create_index("ix_cases_listed", "cases", ["created_at", "case_key"])
     op.create_index(
         "ix_verdicts_superseded",
@@ -45,5 +47,6 @@ def downgrade() -> None:
     op.execute("DELETE FROM cursors WHERE name = 'sealed_before'")
     op.drop_index("ix_verdicts_superseded", "verdicts")
     op.drop_index("ix_cases_listed", "cases")
+    op.drop_index("ix_observations_tries", "observations")
     op.drop_table("forgotten")
     op.drop_table("sealed_windows")
