@@ -175,7 +175,8 @@ class Machine:
         """Do each job until nothing is left of it; say whether there was anything to do. Raises Death."""
         done = [await job() for job in (self._read, self._judge, self._relay)]
         if not any(done):
-            done.append(await reconciling.ask_unsettled(self.engine, self._refunds, self._clock))
+            # Asked every day: no work by itself. What it has sent again is work of the next round.
+            await reconciling.ask_unsettled(self.engine, self._refunds, self._clock)
             done.append(await self._release())
         return any(done)
 

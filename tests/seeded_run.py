@@ -161,6 +161,8 @@ class Stage:
 
     def play(self, seed: int, flaws: Flaws | None = None) -> int:
         """Play one seed; answer how often the machine died. Raises AssertionError as `Run.play` does."""
+        for left in self._file.parent.glob("qos.sqlite3-*"):  # of a seed that failed
+            left.unlink()
         self._file.write_bytes(self._empty)
         run = Run(seed, self._engine, self._mortality, flaws or Flaws())
         asyncio.run(run.play())
