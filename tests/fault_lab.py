@@ -327,5 +327,4 @@ async def lab(
                 await one.kill()
         await refunds.close()
         if wire is not None:
-            await wire.cut()
             await wire.close()

@@ -16,6 +16,7 @@ class Wire:
     """Pass on what the service says next, and then be cut: it may have been a COMMIT, whose answer nobody hears."""
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _connections: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @classmethod
     async def laid(cls, target: int) -> "Wire":
@@ -37,11 +38,18 @@ class Wire:
         self._writers.clear()
 
     async def close(self) -> None:
-        """Take no more connections."""
+        """Drop every connection and take no more."""
         assert self._server is not None
         self._server.close()
+        await self.cut()
+        if self._connections:
+            await asyncio.wait(self._connections)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine = asyncio.current_task()
+        assert mine is not None
+        self._connections.add(mine)
+        mine.add_done_callback(self._connections.discard)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
@@ -54,6 +62,8 @@ class Wire:
         for one in (writer, far_writer):
             one.transport.abort()
             self._writers.discard(one)
+        there.cancel()
+        back.cancel()
         await asyncio.gather(there, back, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_service: bool) -> None:
