@@ -293,18 +293,7 @@ async def lab(
     wire = await Wire.laid(server.port) if server and is_wired else None
     direct = server.url if server else f"sqlite+aiosqlite:///{folder}/qos.sqlite3"
     url = direct.replace(f":{server.port}/", f":{wire.port}/") if server and wire else direct
-    environ = {
-        "QOS_DATABASE_URL": url,
-        "QOS_CLOCK_FILE": str(folder / "clock"),
-        "QOS_AGORA_SECRETS": AGORA,
-        "QOS_OBSERVATIONS_TOKEN": TOKEN,
-        "QOS_ROSTER_TOKEN": TOKEN,
-        "QOS_CASES_TOKEN": TOKEN,
-        "QOS_CLAIMS_URL": f"http://127.0.0.1:{refunds.port}/claims",
-        "QOS_CLAIMS_SECRETS": WHSEC,
-        "QOS_BREAKER_CLAIMS_MIN": "100000",
-        "FAULTY_WHILE": str(folder / "bug"),
-    }
+    environ = _environ(folder, url, refunds.port)
     made = Lab(folder, Database(direct), environ, roles, refunds, Load(""), server, wire, began, began, program)
     for role in roles:
         await made.begin(role)
@@ -328,3 +317,18 @@ async def lab(
         await refunds.close()
         if wire is not None:
             await wire.close()
+
+
+def _environ(folder: Path, url: str, port: int) -> dict[str, str]:
+    return {
+        "QOS_DATABASE_URL": url,
+        "QOS_CLOCK_FILE": str(folder / "clock"),
+        "QOS_AGORA_SECRETS": AGORA,
+        "QOS_OBSERVATIONS_TOKEN": TOKEN,
+        "QOS_ROSTER_TOKEN": TOKEN,
+        "QOS_CASES_TOKEN": TOKEN,
+        "QOS_CLAIMS_URL": f"http://127.0.0.1:{port}/claims",
+        "QOS_CLAIMS_SECRETS": WHSEC,
+        "QOS_BREAKER_CLAIMS_MIN": "100000",
+        "FAULTY_WHILE": str(folder / "bug"),
+    }

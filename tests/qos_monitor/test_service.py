@@ -134,8 +134,11 @@ async def test_it_starts_again_on_what_it_left(tmp_path: Path) -> None:
     again = await start(tmp_path, ENVIRON)
     async with aiohttp.ClientSession() as client:
         assert await send(client, again, 1) == 200
-        async with client.get(f"{again.url}/metrics") as answer:
-            assert 'qos_feed_silence_seconds{provider="agora"}' in await answer.text()
+        metrics = ""
+        async with asyncio.timeout(30):  # the database is read for them in the background
+            while 'qos_feed_silence_seconds{provider="agora"}' not in metrics:
+                async with client.get(f"{again.url}/metrics") as answer:
+                    metrics = await answer.text()
     await again.kill()
 
     assert stored(tmp_path) == ["n1"]
