@@ -1,5 +1,6 @@
-"""Writes every dashboard anew, and the page that tells of them."""
+"""Writes every dashboard anew, the page that tells of them, and what is told of alerts."""
 
+import alerts_page
 import live
 import monitor
 import outages
@@ -13,3 +14,4 @@ if __name__ == "__main__":
     for one in SHEETS:
         sheet.write(one)
     page.write()
+    alerts_page.write()
