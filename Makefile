@@ -3,9 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install run test servers e2e e2e-setup bench fuzz simulate dashboards dashboards-check lint audit format wheel lock clean
-.PHONY: help install run test servers e2e e2e-setup bench fuzz dashboards dashboards-check lint audit format wheel lock clean
-.PHONY: help install run test servers e2e e2e-setup bench faults fuzz dashboards dashboards-check lint format wheel lock clean
+.PHONY: help install run test servers e2e e2e-setup bench faults simulate fuzz dashboards dashboards-check lint audit format wheel lock clean
 
 # The first interpreter that is new enough; name another with `make run PYTHON=/usr/bin/python3.13`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,7 +17,7 @@ help:
 	echo "make test    set everything up and run every check (what .ci/run runs)"
 	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
-	echo "make bench   how fast collectors read, and webhooks are stored and answered, side by side; what a scrape costs"
+	echo "make bench   what reading, storing, judging, filing, scraping and looking cost, side by side with what they stand on"
 	echo "make faults  kill, cut, fill and lie to the service under load, and count what was lost (nothing), in ten minutes"
 	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
 	echo "make simulate  thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
@@ -95,14 +93,27 @@ e2e: install
 	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
 	$(BIN)/pytest -q tests/e2e/test_*.py
 
-bench: install
-	@PYTHONPATH=tests $(BIN)/python tests/bench/parse_speed.py $(if $(JSON),--json $(JSON))
-	PYTHONPATH=tests $(BIN)/python tests/bench/scrape_cost.py $(or $(LEARNERS),1000 100000 1000000)
-	PYTHONPATH=tests $(BIN)/python tests/bench/ingest.py $(if $(JSON),--json $(basename $(JSON))-ingest.json)
-	PYTHONPATH=tests $(BIN)/python tests/bench/judging.py $(or $(PAIRS),1000 10000 100000) $(if $(JSON),--json $(basename $(JSON))-judging.json --plot $(basename $(JSON))-judging.svg)
+# JSON=file keeps the numbers of each part in a file of its own beside that name, and draws judging's cost against size.
+KEPT = $(if $(JSON),--json $(basename $(JSON))-$(1).json)
+
+bench: install servers
+	@export PYTHONPATH=tests
 	wanted=$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
 	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
-	PYTHONPATH=tests $(BIN)/python tests/bench/judge_world.py $(or $(OBSERVATIONS),100000) $(if $(JSON),--json $(basename $(JSON))-judge.json)
+	echo "== reading"
+	$(BIN)/python tests/bench/parse_speed.py $(call KEPT,reading)
+	echo "== intake"
+	$(BIN)/python tests/bench/ingest.py $(call KEPT,ingest)
+	echo "== judging and refolding"
+	$(BIN)/python tests/bench/judging.py $(or $(PAIRS),1000 10000 100000) $(call KEPT,judging) $(if $(JSON),--plot $(basename $(JSON))-judging.svg)
+	echo "== from evidence to claim"
+	$(BIN)/python tests/bench/claim_latency.py $(call KEPT,claims)
+	echo "== judge on a file"
+	$(BIN)/python tests/bench/judge_world.py $(or $(OBSERVATIONS),100000) $(call KEPT,judge)
+	echo "== scrapes"
+	$(BIN)/python tests/bench/scrape_cost.py $(or $(LEARNERS),1000 100000 1000000)
+	echo "== pages and scrapes of a year"
+	$(BIN)/python tests/bench/year.py $(or $(VERDICTS),100000) $(call KEPT,year)
 
 faults: install servers
 	@PYTHONPATH=tests $(BIN)/python tests/faults/run.py $(if $(JSON),--json $(JSON)) $(FAULTS)
