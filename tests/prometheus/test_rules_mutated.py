@@ -49,7 +49,7 @@ def _needed(expr: str) -> list[rule_mutations.Rule]:
 def _cases(kind: str, name: str) -> list[dict[str, Any]]:
     """Take the cases of one alert, or those of a recorded series, one test to a file: what is quick comes first."""
     key, named = ("alert_rule_test", "alertname") if kind == "alert" else ("promql_expr_test", "expr")
-    found = []
+    found: list[tuple[float, int, dict[str, Any]]] = []
     for file in CASES:
         tick_s = _seconds(file["evaluation_interval"])
         for test in file["tests"]:
