@@ -82,7 +82,7 @@ _PROMISE = (
         width=12,
         steps=_SLO,
         empty=YET,
-        runbooks=("QosLearnerMinutesBurnFast", "QosLearnerMinutesBurnSlow"),
+        runbooks=("QosLearnerMinutesBurnFast", "QosLearnerMinutesBurnSlow", "QosLearnerMinutesBurnLong"),
         console="outages",
         step="1h",
     ),
@@ -180,7 +180,7 @@ _DOOR = (
         [(joined("provider", "1d"), "{{provider}}")],
         steps=_JOINED,
         empty="No learner tried to get into a class",
-        runbooks=("QosJoinSuccessBurnFast", "QosJoinSuccessBurnSlow"),
+        runbooks=("QosJoinSuccessBurnFast", "QosJoinSuccessBurnSlow", "QosJoinSuccessBurnLong"),
         step="1h",
     ),
     Panel(
