@@ -295,6 +295,7 @@ async def test_what_is_read_of_a_feed_and_of_its_classes_is_found_by_indexes(emb
     assert used == {
         "SEARCH classes USING INDEX ix_classes_running (ends_at>? AND ends_at<?)",
         "SEARCH classes USING INDEX sqlite_autoindex_classes_1 (id=?)",
+        "SEARCH cursors USING INDEX sqlite_autoindex_cursors_1 (name=?)",
         "SEARCH feed_spans USING COVERING INDEX sqlite_autoindex_feed_spans_1 (source=?)",
         "SEARCH feed_spans USING COVERING INDEX sqlite_autoindex_feed_spans_1 (source=? AND starts_at<?)",
         "SEARCH feed_spans USING INDEX sqlite_autoindex_feed_spans_1 (source=? AND starts_at>? AND starts_at<?)",
