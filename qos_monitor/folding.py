@@ -42,6 +42,8 @@ class KeptLife:
     checks: Sequence[Observation]
     windows: Mapping[str, DomainWindows]
     settled_sha256: str | None
+    checks_later: Sequence[Instant]
+    """When those checks will be known that are stored and were not yet: clocks disagree, or one stepped back."""
     is_blank: bool
     """Neither an outage nor a case of theirs is kept."""
 
@@ -95,7 +97,8 @@ async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy
     ends = await _class_ends(conn, learner_ids)
     # Who is on no roster is nobody yet: their checks count for nothing until they are (SPEC 2).
     known_ids = ends.keys() | {row.learner_id for row in bought}
-    checks = await _checks(conn, sorted(known_ids & set(learner_ids)), now)
+    told = await _checks(conn, sorted(known_ids & set(learner_ids)))
+    checks = {learner_id: [one for one in seen if one.known_at <= now] for learner_id, seen in told.items()}
     read = {learner_id: checks_of(seen).get(learner_id, ()) for learner_id, seen in checks.items()}
     known = await _settled(conn, learner_ids)
     kept_of = await _having(conn, outages, learner_ids) | await _having(conn, filed, learner_ids)
@@ -117,6 +120,7 @@ async def load(conn: AsyncConnection, learner_ids: Sequence[str], policy: Policy
             checks.get(life.learner_id, ()),
             {name: windows[name] for name in life.domains()},
             known.get(life.learner_id),
+            [one.known_at for one in told.get(life.learner_id, ()) if one.known_at > now],
             is_blank=life.learner_id not in kept_of,
         )
         for life in lives
@@ -132,7 +136,7 @@ def _folded(kept: KeptLife, policy: Policy, is_working_day: WorkingDay, now: Ins
     found, owed = settle(kept.life, kept.windows, now, policy, is_working_day)
     firm = policy.time.firm_after_h * HOUR
     moments = [outage.look_again_at for outage in found if outage.look_again_at is not None]
-    moments += [check.at + firm for check in kept.life.checks]
+    moments += [*kept.checks_later, *(check.at + firm for check in kept.life.checks)]
     next_at = min((moment for moment in moments if moment > now), default=None)
     return Folded(kept, found, owed, next_at, _sha256(found, owed))
 
@@ -183,13 +187,12 @@ def _projected(outage: Outage, life: Life) -> tuple[int, str | None]:
     return sum(money.minor for money in due if money.currency == due[0].currency), due[0].currency
 
 
-async def _checks(conn: AsyncConnection, learner_ids: Sequence[str], now: Instant) -> dict[str, list[Observation]]:
+async def _checks(conn: AsyncConnection, learner_ids: Sequence[str]) -> dict[str, list[Observation]]:
     found: dict[str, list[Observation]] = {}
     for ids in chunks(learner_ids):
         statement = select(observations).where(
             observations.c.participant_id.in_(ids),
             observations.c.kind.in_(_CHECKS),
-            observations.c.recorded_at <= now,
         )
         for row in await conn.execute(statement.order_by(observations.c.at, observations.c.seq)):
             found.setdefault(row.participant_id, []).append(observation_of(row))

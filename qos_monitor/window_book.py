@@ -42,6 +42,9 @@ class WindowInputs:
     enrolment_of: EnrolmentOf
     observations: Mapping[str, Sequence[Observation]]
     """By class id, as they were counted."""
+    known_later: Instant | None
+    """When the first of what is stored and was not known yet will be: a clock stepped back, two disagree, or what is
+    judged as of an instant came after it."""
 
 
 async def load(conn: AsyncConnection, number: int, now: Instant, policy: Policy) -> WindowInputs:
@@ -68,6 +71,7 @@ async def load(conn: AsyncConnection, number: int, now: Instant, policy: Policy)
         usual=await _usual(conn, number, policy),
         enrolment_of=enrolment_finder(world.enrolments),
         observations=by_class,
+        known_later=min((one.known_at for one in seen if one.known_at > now), default=None),
     )
 
 

@@ -22,7 +22,7 @@ from rules.dossier import Dossier, read_dossier
 from rules.judge import judge, judge_learner
 from rules.outage import Outage
 from rules.remedy import Case
-from rules.span import HOUR, MINUTE, Instant
+from rules.span import HOUR, MINUTE, SECOND, Instant
 from rules.world import World
 
 
@@ -263,3 +263,31 @@ async def test_a_learner_taken_off_a_class_keeps_no_verdict_in_force(engine: Asy
 
     found, _ = await kept(engine)
     assert [name.split()[0] for name in found] == ["u1"]
+
+
+async def test_evidence_that_is_not_known_yet_is_judged_as_soon_as_it_is(engine: AsyncEngine) -> None:
+    """The machine that took it is two seconds ahead of the one that judges; or the latter looks as of two ago."""
+    filed, known_at = Filed(), FIRM + 2 * SECOND
+    await enrol(engine, school([MONDAY]))
+    await tell(engine, [replace(one, recorded_at=known_at) for one in kept_out(MONDAY)], FIRM)
+
+    await drain(engine, FIRM, filed)
+    before, _ = await kept(engine)
+    await drain(engine, known_at, filed)
+
+    after, _ = await kept(engine)
+    told = [["UNABLE_PLATFORM" in str(body) for body in found.values()] for found in (before, after)]
+    assert told == [[False], [True]]
+
+
+async def test_a_check_that_is_not_known_yet_counts_as_soon_as_it_is(engine: AsyncEngine) -> None:
+    filed, known_at = Filed(), FIRM + 2 * SECOND
+    await enrol(engine, replace(OWED, classes=()))
+    check = seen("check_failed", "Mon 10:00", None, "u1", fault="platform")
+    await tell(engine, [replace(check, recorded_at=known_at)], FIRM)
+
+    await drain(engine, FIRM, filed)
+    before = (await kept(engine))[1]
+    await drain(engine, known_at, filed)
+
+    assert (len(before), len((await kept(engine))[1])) == (0, 1)
