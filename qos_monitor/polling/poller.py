@@ -101,8 +101,9 @@ class Poller:
 
     async def _ask(self, task: Task, sitting: Sitting, request: Request, pace: Pace) -> None:
         now, reader = self._clock.now(), self._statistics.reader
-        pace.spend(now)
         async with writing(self._engine) as conn:
+            pace.seen(await book.spent_today(conn, reader, now), now)  # another process may have asked meanwhile
+            pace.spend(now)
             await book.spend(conn, reader, pace.today, now)
         answer = await self._client.ask(request, now)
         now = self._clock.now()

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from collectors.polls import Limits
-from rules.span import DAY, MINUTE, SECOND, Instant
+from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 
 FAILURES_MAX: int = 5
 REST: int = MINUTE
+HOLD_MAX: int = HOUR
 
 
 @dataclass(slots=True)
@@ -17,8 +18,12 @@ class Breaker:
     open_until: Instant | None = None
 
     def wait(self, now: Instant) -> int:
-        """Tell for how many milliseconds nothing may be asked; 0 where something may."""
-        return 0 if self.open_until is None else max(self.open_until - now, 0)
+        """Tell for how many milliseconds nothing may be asked; 0 where something may.
+
+        Longer than a rest is none: then the clock stepped back.
+        """
+        left = 0 if self.open_until is None else self.open_until - now
+        return left if 0 < left <= REST else 0
 
     def succeeded(self) -> None:
         """Close it: the provider answers."""
@@ -45,25 +50,32 @@ class Pace:
     held_until: Instant = 0
 
     def wait(self, now: Instant) -> int:
-        """Tell for how many milliseconds nothing may be asked."""
-        if now < self.held_until:
+        """Tell for how many milliseconds nothing may be asked. A clock that stepped back lets nothing wait for it."""
+        if now < self.held_until <= now + HOLD_MAX:
             return self.held_until - now
         if now // DAY == self.day and self.today >= self.limits.per_day:
             return (self.day + 1) * DAY - now
         if len(self.last) < self.limits.per_second:
             return 0
-        return max(self.last[-self.limits.per_second] + SECOND - now, 0)
+        left = self.last[-self.limits.per_second] + SECOND - now
+        return left if 0 < left <= SECOND else 0
 
     def spend(self, now: Instant) -> None:
         """Count a request that is about to be sent, whatever comes of it."""
-        self.today = self.today + 1 if now // DAY == self.day else 1
-        self.day = now // DAY
+        self.seen(0, now)
+        self.today += 1
         self.last = (*self.last, now)[-self.limits.per_second :]
+
+    def seen(self, today: int, now: Instant) -> None:
+        """Take up what others counted of this day; what we counted ourselves stays."""
+        self.today = max(self.today, today) if now // DAY == self.day else today
+        self.day = now // DAY
 
     def spent(self, now: Instant) -> None:
         """Believe the provider that nothing is left of today: somebody else uses the same key."""
         self.day, self.today = now // DAY, max(self.today, self.limits.per_day)
 
     def hold(self, until: Instant) -> None:
-        """Ask nothing before this instant: the provider said when to come again."""
-        self.held_until = max(self.held_until, until)
+        """Ask nothing before this instant, in HOLD_MAX at most: the provider said when to come again."""
+        is_of_before = self.held_until > until + HOLD_MAX  # the clock stepped back
+        self.held_until = until if is_of_before else max(self.held_until, until)

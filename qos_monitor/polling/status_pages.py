@@ -59,8 +59,12 @@ class Watch:
     async def step(self) -> int:
         """Look at the pages that are due; always answers 0, for none is due again at once."""
         now = self._clock.now()
-        await asyncio.gather(*(self._look(page) for page, seen in self._seen.items() if seen.next_at <= now))
+        await asyncio.gather(*(self._look(page) for page, seen in self._seen.items() if self._is_due(page, seen, now)))
         return 0
+
+    def _is_due(self, page: StatusPage, seen: _Seen, now: Instant) -> bool:
+        """Say whether a page's time has come; one that is further off than any can be was set before a step back."""
+        return not now < seen.next_at <= now + max(PAUSE_MAX, self._periods[page])
 
     async def _look(self, page: StatusPage) -> None:
         seen = self._seen[page]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from collectors.polls import Limits
 from qos_monitor.polling.restraint import FAILURES_MAX, REST, Breaker, Pace
-from rules.span import DAY, SECOND
+from rules.span import DAY, HOUR, MINUTE, SECOND
 
 NOON = 20_000 * DAY + DAY // 2
 PLAN = Limits(per_second=2, per_day=5, kept_ms=DAY, delay_ms=300 * SECOND)
@@ -102,3 +102,22 @@ def test_no_second_and_no_day_ever_sees_more_than_the_plan_allows(steps: list[in
     assert all(later - one >= SECOND for one, later in zip(sent, sent[PLAN.per_second :], strict=False))
     days = [at // DAY for at in sent]
     assert max(days.count(day) for day in days) <= PLAN.per_day
+
+
+def test_a_clock_that_steps_back_makes_nobody_wait_until_it_is_that_late_again() -> None:
+    breaker, pace = opened(), Pace(PLAN)
+    for _ in range(PLAN.per_second):
+        pace.spend(NOON)
+    pace.hold(NOON + MINUTE)
+
+    assert (breaker.wait(NOON - HOUR), pace.wait(NOON - HOUR)) == (0, 0)
+
+
+def test_what_another_process_asked_today_counts_too() -> None:
+    pace = Pace(PLAN)
+    pace.spend(NOON)
+
+    pace.seen(PLAN.per_day - 1, NOON + SECOND)
+    pace.spend(NOON + SECOND)
+
+    assert pace.wait(NOON + 2 * SECOND) > HOUR

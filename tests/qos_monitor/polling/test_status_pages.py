@@ -204,6 +204,15 @@ async def test_a_page_that_says_when_to_come_again_is_believed(watching: Watchin
     assert len(watching.page.asked) == 2
 
 
+async def test_a_clock_that_steps_back_stops_no_watch(watching: Watching) -> None:
+    await watching.look()
+    watching.clock.at -= 2 * HOUR
+
+    await watching.look()
+
+    assert len(watching.page.asked) == 2
+
+
 async def test_nobody_there_is_no_failure_of_the_job(watching: Watching) -> None:
     watching.url = "http://127.0.0.1:1"
     watching.restart()
