@@ -1,20 +1,23 @@
 """Forgets a learner: what is owed to them and was proved stays, everything else about them goes."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, Table, and_, delete, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import naming, sealing, tallying, tombstones
+from qos_monitor import lines, naming, sealing, tallying, tombstones
 from qos_monitor.access import audit, pseudonyms
 from qos_monitor.access.audit import Act
 from qos_monitor.metrics.standing import VERDICTS_NOW
-from qos_monitor.redacting import Redactor, redactor
+from qos_monitor.polling.sources import SOURCES
+from qos_monitor.redacting import REDACTED, Redactor, redactor
 from qos_monitor.storage.engine import is_sqlite, reading, writing
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import (
+    UNREADABLE,
     WAITING,
     cases,
     class_learners,
@@ -25,12 +28,16 @@ from qos_monitor.storage.tables import (
     learners,
     observations,
     outages,
+    polls,
     templates,
     verdicts,
     windows,
 )
 from qos_monitor.tombstones import Name
 from rules.span import Instant
+
+_ANSWERS_OF = {source.reader.provider: source.provider for source in SOURCES}
+"""Whose names stand in the answers to polls."""
 
 PIECE: int = 1_000
 """Rows changed in one transaction, so that webhooks are taken meanwhile."""
@@ -99,6 +106,7 @@ async def forget(engine: AsyncEngine, learner_id: str, act: Act, now: Instant) -
         await audit.record(conn, Act(act.actor, act.action, who, act.reason), now)
     told = await _observations(engine, learner_id, names, done)
     await _deliveries(engine, learner_id, names, told, done)
+    await _polls(engine, learner_id, names)
     await _verdicts(engine, learner_id, done, now)
     async with writing(engine) as conn:
         await _erasing(conn)
@@ -124,6 +132,11 @@ async def _names(conn: AsyncConnection, learner_id: str) -> set[Name]:
     if "*" in written:
         sources |= set((await conn.execute(select(classes.c.provider).distinct())).scalars())
     return found | {(source, name) for source in sources - {"*"} for name in known.names_of(source, learner_id)}
+
+
+def _of(names: Collection[Name], source: str) -> list[str]:
+    """Pick the names of one provider."""
+    return [name for at, name in names if at == source]
 
 
 def _is_theirs(learner_id: str, names: Collection[Name]) -> ColumnElement[bool]:
@@ -160,7 +173,7 @@ async def _deliveries(
 ) -> None:
     """Walk over all raw deliveries: those of this learner alone go, from the others the names are taken."""
     everywhere = redactor([learner_id])
-    of = {source: redactor([learner_id, *(name for at, name in names if at == source)]) for source, _ in names}
+    of = {source: redactor([learner_id, *_of(names, source)]) for source, _ in names}
     anything = redactor([learner_id, *(name for _, name in names)])
     after = 0
     while True:
@@ -169,24 +182,27 @@ async def _deliveries(
             rows = (await conn.execute(statement)).all()
         found: dict[int, Redactor] = {}
         for row in rows:
-            looks = anything if row.seq in told else of.get(row.provider, everywhere)
+            of_many = row.seq in told or row.provider == lines.PROVIDER
+            looks = anything if of_many else of.get(_ANSWERS_OF.get(row.provider, row.provider), everywhere)
             if row.seq in told or looks.finds(row.body, msgspec.json.decode(row.headers, type=dict[str, str])):
                 found[row.seq] = looks
         done.waiting += sum(row.state == WAITING for row in rows if row.seq in found)
-        bodies = {row.seq: row.body for row in rows if row.seq in found and row.state != WAITING}
-        if bodies:
-            await _cleaned(engine, bodies, found, done)
+        settled = [row for row in rows if row.seq in found and row.state != WAITING]
+        if settled:
+            await _cleaned(engine, settled, found, done)
         if len(rows) < PIECE:
             return
         after = rows[-1].seq
 
 
 async def _cleaned(
-    engine: AsyncEngine, bodies: Mapping[int, bytes], looks: Mapping[int, Redactor], done: Forgotten
+    engine: AsyncEngine, settled: Sequence[Row[Any]], looks: Mapping[int, Redactor], done: Forgotten
 ) -> None:
+    """Delete what tells of the learner alone, and clean the rest; whom an unreadable one tells of nobody knows yet."""
+    bodies = {row.seq: row.body for row in settled}
     async with writing(engine) as conn:
         await _erasing(conn)
-        shared = await _telling_of_others(conn, bodies)
+        shared = await _telling_of_others(conn, bodies) | {row.seq for row in settled if row.state == UNREADABLE}
         alone = [seq for seq in bodies if seq not in shared]
         for some in chunks(alone):
             await _dropped(conn, deliveries, deliveries.c.seq.in_(some), done)
@@ -194,7 +210,8 @@ async def _cleaned(
             body = looks[seq].redacted(bodies[seq])
             done.redacted += body is not None
             done.emptied += body is None
-            values = {"body": body or b"", "headers": "{}"}  # what was signed is no longer what is here
+            # what was signed is no longer what is here
+            values = {"body": body or b"", "headers": "{}", "problem": REDACTED}
             await conn.execute(update(deliveries).where(deliveries.c.seq == seq).values(values))
 
 
@@ -206,6 +223,28 @@ async def _telling_of_others(conn: AsyncConnection, seqs: Iterable[int]) -> set[
         )
         found.update((await conn.execute(statement.distinct())).scalars())
     return found
+
+
+async def _polls(engine: AsyncEngine, learner_id: str, names: Collection[Name]) -> None:
+    """Take the names out of what polls remember of their answers."""
+    key = (polls.c.provider, polls.c.class_id)
+    after = ("", "")
+    while True:
+        statement = select(*key, polls.c.progress).where(tuple_(*key) > after).order_by(*key).limit(PIECE)
+        async with reading(engine) as conn:
+            rows = (await conn.execute(statement)).all()
+        theirs = {source: redactor([learner_id, *_of(names, source)]) for source in {row.provider for row in rows}}
+        found = [row for row in rows if theirs[row.provider].finds(row.progress.encode())]
+        if found:
+            async with writing(engine) as conn:
+                await _erasing(conn)
+                for row in found:
+                    cleaned = (theirs[row.provider].redacted(row.progress.encode()) or b"").decode()
+                    is_it = (key[0] == row.provider) & (key[1] == row.class_id) & (polls.c.progress == row.progress)
+                    await conn.execute(update(polls).where(is_it).values(progress=cleaned))
+        if len(rows) < PIECE:
+            return
+        after = (rows[-1].provider, rows[-1].class_id)
 
 
 async def _verdicts(engine: AsyncEngine, learner_id: str, done: Forgotten, now: Instant) -> None:

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import due, folding, logs, tallying, verdict_book, window_book
+from qos_monitor import due, folding, logs, tallying, tombstones, verdict_book, window_book
 from qos_monitor.folding import Folded, Settle
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.tables import WAITING, class_learners, classes, deliveries, learners, windows
 from rules.deadline import WorkingDay
 from rules.policy import Policy
 from rules.span import MINUTE, Instant
-from rules.window import judge_window
+from rules.window import WindowJudgement, judge_window
 
 LEASE: int = 5 * MINUTE
 """A window or learner taken up is due again after this if we die before it is done."""
@@ -83,14 +83,22 @@ async def _judge(engine: AsyncEngine, number: int, terms: Terms, now: Instant) -
     judged = await asyncio.to_thread(judge_window, inputs.classes, inputs.usual, inputs.enrolment_of, now, terms.policy)
     async with writing(engine) as conn:
         await _in_turn(conn)
-        next_at = await window_book.next_due(conn, number, now, terms.policy)
+        moments = (inputs.known_later, await window_book.next_due(conn, number, now, terms.policy))
+        next_at = min((at for at in moments if at is not None), default=None)
         if not await _release(conn, number, token, now, next_at):
             return 0  # somebody else took it up when our lease ran out; theirs is the judgement
+        judged = await _without_forgotten(conn, judged)
         changed = await verdict_book.supersede(conn, number, inputs, judged, terms.policy, now)
         concerned = await window_book.tally(conn, number, judged.tallies, terms.policy, now)
         await due.touch_learners(conn, changed.learners | concerned, now)
         await tallying.add(conn, changed.counts, now)
     return 1
+
+
+async def _without_forgotten(conn: AsyncConnection, judged: WindowJudgement) -> WindowJudgement:
+    """Leave out who was forgotten while we judged: nothing about them may come back, nor be looked at again."""
+    gone = await tombstones.gone_among(conn, {record.learner_id for record in judged.records})
+    return replace(judged, records=tuple(one for one in judged.records if one.learner_id not in gone))
 
 
 async def _take(engine: AsyncEngine, number: int, now: Instant) -> int | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import quote_plus, unquote_plus
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -16,7 +17,13 @@ ALIAS: str = "forgotten"
 ALIAS_NUMBER: int = 0
 """Stands in the place of a name that is a number there, such as a uid."""
 
+REDACTED: str = "Redacted"
+"""The problem of a delivery that was read and is no longer as it came: it is not read again."""
+
 _OF_PERSON = re.compile(r"(^|[_a-z])(uid|id|user|name|identity|account|participant|learner|member)", re.IGNORECASE)
+
+_ESCAPES = (b"\\", b"%", b"+")
+"""Where one of these stands a name may be spelt in more ways than it is worth looking for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class Redactor:
         return None if self._is_in(cleaned) else cleaned
 
     def _is_in(self, body: bytes) -> bool:
-        if not any(spelt in body for name in self.names for spelt in _spellings(name)):
+        is_escaped = any(mark in body for mark in _ESCAPES)
+        if not is_escaped and not any(spelt in body for name in self.names for spelt in _spellings(name)):
             return False
         found: list[bool] = []
 
@@ -47,7 +55,8 @@ class Redactor:
         for line in _documents(body):
             read = _read(line)
             if read is None:
-                found += [True] * bool(self._words().search(line.decode("utf-8", "replace")))
+                text = line.decode("utf-8", "replace")
+                found += [True] * any(self._words().search(said) for said in (text, unquote_plus(text)))
             else:
                 self._walk(read, "", note)
         return bool(found)
@@ -55,12 +64,20 @@ class Redactor:
     def _line(self, line: bytes) -> bytes:
         read = _read(line)
         if read is None:
-            return self._words().sub(ALIAS, line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+            form = "&".join(map(self._pair, line.decode("utf-8", "surrogateescape").split("&")))
+            return self._words().sub(ALIAS, form).encode("utf-8", "surrogateescape")
 
         def replaced(value: Json) -> Json:
             return ALIAS_NUMBER if isinstance(value, int) else self._words().sub(ALIAS, str(value))
 
         return json.dumps(self._walk(read, "", replaced), separators=(",", ":"), ensure_ascii=False).encode()
+
+    def _pair(self, given: str) -> str:
+        """Take the names out of one pair of a form, which may be spelt in per cents."""
+        key, sign, value = given.partition("=")
+        said = unquote_plus(value, errors="surrogateescape")
+        cleaned = self._words().sub(ALIAS, said)
+        return given if cleaned == said else f"{key}{sign}{quote_plus(cleaned, errors='surrogateescape')}"
 
     def _walk(self, value: Any, key: str, instead: Callable[[Json], Json]) -> Json:  # noqa: ANN401 - any JSON
         if isinstance(value, dict):
