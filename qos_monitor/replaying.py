@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Collector
-from qos_monitor import filing, judging, reading
+from qos_monitor import filing, judging, reading, sealing, tombstones
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.lifecycle import CaseState
 from qos_monitor.filing import FilingOptions
 from qos_monitor.judging import Terms
+from qos_monitor.redacting import REDACTED
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.access_tables import installation
-from qos_monitor.storage.keeping_tables import forgotten
+from qos_monitor.storage.keeping_tables import forgotten, sealed_windows
 from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.tables import (
     WAITING,
@@ -27,15 +28,18 @@ from qos_monitor.storage.tables import (
     class_learners,
     classes,
     courses,
+    cursors,
     deliveries,
     enrolments,
     feed_spans,
     identities,
+    learners,
     notices,
     observations,
     outages,
     templates,
     verdicts,
+    window_domains,
     windows,
 )
 from rules.span import Instant
@@ -45,6 +49,7 @@ PIECE: int = 1_000
 
 AS_THEY_ARE: tuple[Table, ...] = (
     courses, enrolments, classes, class_learners, identities, templates, installation, forgotten,
+    sealed_windows,
 )  # fmt: skip
 """What no delivery holds, or not all of: taken as it is now."""
 
@@ -76,7 +81,7 @@ class Replay:
     tables: list[Compared]
     deliveries: int
     not_rebuilt: int
-    """Observations whose delivery is no longer kept; they were taken as they are."""
+    """Observations whose delivery is no longer kept as it came; they were taken as they are."""
     pending: int
     """Deliveries and windows the service has not come to yet; until it has, differences mean nothing."""
 
@@ -94,26 +99,43 @@ async def replay(engine: AsyncEngine, collectors: Mapping[str, Collector], terms
     async with _scratch() as anew:
         for table in AS_THEY_ARE:
             await _copy(engine, anew, table, true())
-        is_gone = ~select(deliveries.c.seq).where(deliveries.c.seq == observations.c.delivery_seq).exists()
+        is_whole = deliveries.c.problem.is_distinct_from(REDACTED)
+        is_gone = ~exists().where(deliveries.c.seq == observations.c.delivery_seq, is_whole)
         not_rebuilt = await _copy(engine, anew, observations, is_gone)
         if not_rebuilt:
             await _copy(engine, anew, feed_spans, true())
             await _copy(engine, anew, notices, true())
-        ours = deliveries.c.provider.in_(sorted(collectors)) & (deliveries.c.state != WAITING)
+        await _copy_sealed(engine, anew, now)
+        ours = deliveries.c.provider.in_(sorted(collectors)) & (deliveries.c.state != WAITING) & is_whole
         count = await _copy(engine, anew, deliveries, ours, state=WAITING, problem=None)
-        await _copy(engine, anew, windows, windows.c.judged_at.is_not(None), due_at=now, lease_until=0)
+        is_open = windows.c.window.not_in(select(sealed_windows.c.window))
+        await _copy(engine, anew, windows, is_open & windows.c.judged_at.is_not(None), due_at=now, lease_until=0)
         while await reading.read_waiting(anew, collectors, now):
             pass
         settle = filing.settler(terms.policy, FilingOptions(terms.is_working_day, breaker=_NO_END))
         while await judging.judge_due(anew, terms.policy, terms.is_working_day, now, settle):
             pass
-        seen = await _compare(engine, anew, observations, ("source", "id"), _OBSERVED)
+        async with storage.reading(engine) as conn:
+            is_kept = await sealing.is_kept(conn)
+        seen = await _compare(engine, anew, observations, ("source", "id"), _OBSERVED, is_kept)
         said = await _compare(
             engine, anew, verdicts, ("learner_id", "class_id"), ("body", "firm", "rule_version"), verdicts.c.current
         )
         joined = await _compare(engine, anew, outages, ("learner_id", "starts_at"), ("ends_at", "answer"))
         owed = await _compare_cases(engine, anew)
     return Replay([seen, said, joined, owed], count, not_rebuilt, await _pending(engine, now))
+
+
+async def _copy_sealed(engine: AsyncEngine, anew: AsyncEngine, now: Instant) -> None:
+    """Take what was judged of sealed windows as it is, for its evidence is gone; whom it concerns is folded with it."""
+    sealed = select(sealed_windows.c.window)
+    is_sealed = verdicts.c.current & verdicts.c.window.in_(sealed)
+    await _copy(engine, anew, windows, windows.c.window.in_(sealed), due_at=None, lease_until=0)
+    await _copy(engine, anew, window_domains, window_domains.c.window.in_(sealed))
+    await _copy(engine, anew, verdicts, is_sealed)
+    has_some = learners.c.id.in_(select(verdicts.c.learner_id).where(is_sealed))
+    await _copy(engine, anew, learners, has_some, look_again_at=now, settled_sha256=None, lease_until=0)
+    await _copy(engine, anew, cursors, cursors.c.name == sealing.CURSOR)
 
 
 @asynccontextmanager
@@ -222,10 +244,13 @@ async def _compare_cases(engine: AsyncEngine, anew: AsyncEngine) -> Compared:
     compared = Compared("cases")
     for one, other, word in ((engine, anew, "not found again"), (anew, engine, "found, and not stored")):
         async for rows in _rows(one, cases, cases.c.state.not_in(_DEAD)):
-            others = await _described_of(other, {row.learner_id for row in rows})
+            ids = {row.learner_id for row in rows}
+            others = await _described_of(other, ids)
+            async with storage.reading(engine) as conn:
+                gone = await tombstones.gone_among(conn, ids)
             for row in rows:
                 said = _described(row)
-                if said is None:
+                if said is None or row.learner_id in gone:
                     continue
                 if said not in others:
                     compared.different.append(f"{row.case_key}: {word}")

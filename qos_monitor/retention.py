@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor import sealing
 from qos_monitor.clock import Clock
+from qos_monitor.sealing import CHECKS, MARGIN
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.storage.rows import WINDOW, chunks, window_of
 from qos_monitor.storage.tables import (
@@ -21,6 +22,7 @@ from qos_monitor.storage.tables import (
     observations,
     polls,
     verdicts,
+    windows,
 )
 from rules.observation import Kind
 from rules.span import DAY, HOUR, Instant
@@ -31,12 +33,8 @@ PIECE: int = 1_000
 ROUND_EVERY: int = HOUR
 """When all that was due is gone, the next look is after this."""
 
-MARGIN: int = DAY
-"""Evidence outlives the sealing of its window by this: what lies just before an open window may be needed in it."""
-
-_CHECKS = (Kind.CHECK_PASSED, Kind.CHECK_FAILED)
 _INCIDENTS = (Kind.INCIDENT_DECLARED, Kind.INCIDENT_CLEARED)
-_KINDS = tuple(sorted(str(kind) for kind in Kind if kind not in (*_CHECKS, *_INCIDENTS)))
+_KINDS = tuple(sorted(str(kind) for kind in Kind if str(kind) not in CHECKS and kind not in _INCIDENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +137,10 @@ class Retention:
 
     def _outside(self, kind: str) -> Callable[[Instant], Awaitable[int]]:
         async def outside(now: Instant) -> int:
-            """Delete what belongs to no class that the roster knows; what belongs to one goes with its window."""
+            """Delete what belongs to no class that was ever to be judged; what belongs to one goes with its window."""
             is_old = and_(observations.c.kind == kind, observations.c.at < self._evidence_before(now))
-            is_of_none = or_(
-                observations.c.class_id.is_(None), ~exists().where(classes.c.id == observations.c.class_id)
-            )
+            of_window = exists().where(classes.c.id == observations.c.class_id, windows.c.window == classes.c.window)
+            is_of_none = or_(observations.c.class_id.is_(None), ~of_window)
             chosen = select(observations.c.seq).where(is_old, is_of_none)
             return await self._deleted(observations, observations.c.seq, chosen)
 
@@ -200,7 +197,10 @@ class Retention:
         before = self._evidence_before(now)
         async with reading(self.engine) as conn:
             first = await sealing.oldest_open(conn, window_of(before)) * WINDOW - MARGIN if before else 0
-        done = await self._deleted(notices, notices.c.id, select(notices.c.id).where(notices.c.recorded_at < first))
+        # One told long before its class is needed as long as that may be judged.
+        is_needed = exists().where(classes.c.id == notices.c.class_id, classes.c.window >= first // WINDOW)
+        old = select(notices.c.id).where(notices.c.recorded_at < first, ~is_needed)
+        done = await self._deleted(notices, notices.c.id, old)
         later = feed_spans.alias("later")
         # That a source ever told of its feed is asked of every class: its last span stays.
         has_later = exists().where(later.c.source == feed_spans.c.source, later.c.starts_at > feed_spans.c.starts_at)

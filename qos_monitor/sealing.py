@@ -11,7 +11,8 @@ from qos_monitor.claims.lifecycle import CaseState
 from qos_monitor.storage.engine import insert, upsert
 from qos_monitor.storage.keeping_tables import sealed_windows
 from qos_monitor.storage.rows import WINDOW, chunks
-from qos_monitor.storage.tables import cases, class_learners, classes, cursors, outages, windows
+from qos_monitor.storage.tables import cases, class_learners, classes, cursors, observations, outages, windows
+from rules.observation import Kind
 from rules.remedy import REVIEW
 from rules.span import DAY, Instant
 
@@ -21,7 +22,15 @@ CASE_REACH: int = 120 * DAY
 CASE_AFTER: int = 30 * DAY
 """How long after its last change a case may still take classes in."""
 
-_CURSOR = "sealed_before"
+MARGIN: int = DAY
+"""Evidence outlives the sealing of its window by this: what lies just before an open window may be needed in it."""
+
+CHECKS = (str(Kind.CHECK_PASSED), str(Kind.CHECK_FAILED))
+"""Observations that are never deleted: outages are folded from them."""
+
+CURSOR = "sealed_before"
+"""The cursor that holds the first window which is not past its time."""
+
 _OPEN = (CaseState.CANDIDATE, CaseState.FILED, CaseState.ACCEPTED, CaseState.HELD, CaseState.SUPPLEMENTED)
 
 
@@ -62,7 +71,7 @@ async def seal(conn: AsyncConnection, before: int, now: Instant, limit: int) -> 
     settled or whose outage is not yet decided, as far back as these can reach.
     """
     first = max(before, await _sealed_before(conn))
-    await conn.execute(upsert(conn.dialect.name, cursors), {"name": _CURSOR, "value": first})
+    await conn.execute(upsert(conn.dialect.name, cursors), {"name": CURSOR, "value": first})
     is_sealed = exists().where(sealed_windows.c.window == windows.c.window)
     chosen = (
         select(windows.c.window)
@@ -107,8 +116,18 @@ async def oldest_open(conn: AsyncConnection, before: int) -> int:
     return before if found is None else int(found)
 
 
+async def is_kept(conn: AsyncConnection) -> ColumnElement[bool]:
+    """Give the condition of observations that no round of retention takes, given how far sealing has come."""
+    first = await _sealed_before(conn)
+    is_sealed = classes.c.window.in_(select(sealed_windows.c.window))
+    is_open = or_(classes.c.window >= first, and_(classes.c.window.in_(select(windows.c.window)), ~is_sealed))
+    of_class = exists().where(classes.c.id == observations.c.class_id)
+    is_young = or_(observations.c.at >= first * WINDOW - MARGIN, observations.c.kind.in_(CHECKS))
+    return or_(of_class.where(is_open), and_(~of_class, is_young))
+
+
 async def _sealed_before(conn: AsyncConnection) -> int:
-    value = (await conn.execute(select(cursors.c.value).where(cursors.c.name == _CURSOR))).scalar()
+    value = (await conn.execute(select(cursors.c.value).where(cursors.c.name == CURSOR))).scalar()
     return 0 if value is None else int(value)
 
 

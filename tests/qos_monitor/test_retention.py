@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 from claim_parts import FILED, MON, WED, Court, FakeGateway, dark_life, send_due
-from rules_school import enrolment, kept_out, lesson, present, school
-from service_parts import SetClock, row
+from rules_school import POLICY, enrolment, kept_out, lesson, on_weekdays, present, school
+from service_parts import SetClock, SpokenCollector, row, said
 from sqlalchemy import Table, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import due, retention, roster, sealing
+from qos_monitor import due, replaying, retention, roster, sealing
 from qos_monitor.claims import bundle
+from qos_monitor.judging import Terms
 from qos_monitor.polling.book import DONE, WAITING
 from qos_monitor.retention import Periods, Retention
 from qos_monitor.storage import engine as storage
@@ -338,3 +339,39 @@ async def test_judging_what_is_kept_is_not_changed_by_what_went(engine: AsyncEng
 
     assert found[0] == found[1]
     assert await house.count(observations) == len(told)
+
+
+async def test_what_was_said_long_before_of_a_class_that_may_still_be_judged_is_kept(house: House) -> None:
+    await settle(house)
+    far = lesson("far", WED.starts_at + 300 * DAY)
+    async with storage.writing(house.engine) as conn:
+        await roster.apply(conn, school([far]), now=0)
+    await house.put(notices, {"id": "n", "class_id": "far", "by": "platform", "recorded_at": FILED})
+
+    await house.clean(LATER)
+
+    assert await house.count(notices) == 1
+
+
+async def test_what_comes_for_a_class_told_of_too_late_goes_too(house: House) -> None:
+    await settle(house)
+    await house.clean(LATER)
+    late = lesson("late", "Fri 19:00")
+    async with storage.writing(house.engine) as conn:
+        await roster.apply(conn, school([late]), now=LATER)
+    await house.court.observe(kept_out(late), LATER)
+
+    assert (await house.clean(LATER + HOUR))["observations"] == len(kept_out(late))
+
+
+async def test_replay_finds_what_is_kept_again_though_its_evidence_is_gone(house: House) -> None:
+    await settle(house)
+    await house.clean(LATER)
+    await house.court.catch_up(LATER)
+    body = said("old", at=MON.starts_at, room="mon", who="u1", placed=True)
+    await house.put(deliveries, {"seq": 1, "provider": "agora", "headers": "{}", "body": body, "state": READ})
+
+    found = await replaying.replay(house.engine, {"agora": SpokenCollector()}, Terms(POLICY, on_weekdays), LATER)
+
+    assert found.is_same, found.tables
+    assert {one.what for one in found.tables if one.equal} == {"verdicts", "outages", "cases"}
