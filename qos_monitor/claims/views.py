@@ -58,7 +58,7 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
         if key in query and query[key] not in allowed:
             problems.append(Problem(key, f"must be one of {', '.join(allowed)}"))
     limit = query.get("limit", str(LIMIT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LIMIT_MAX):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= LIMIT_MAX):
         problems.append(Problem("limit", f"must be a whole number from 1 to {LIMIT_MAX}"))
     after = None
     if "cursor" in query:
@@ -77,9 +77,9 @@ def _cursor(at: Instant, case_key: str) -> str:
 def _read_cursor(text: str) -> tuple[Instant, str] | None:
     try:
         at, _, key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
-        return int(at), key
     except (binascii.Error, UnicodeError, ValueError):
         return None
+    return (int(at), key) if at.isascii() and at.isdigit() and len(at) < 16 and key.isprintable() else None
 
 
 async def list_cases(conn: AsyncConnection, wanted: Wanted) -> View:

@@ -38,10 +38,15 @@ def come_again(headers: Mapping[str, str] | None = None, wait_s: int = RETRY_AFT
 
 
 def or_come_again(handler: Handler) -> Handler:
-    """Wrap a handler that uses the database itself, so that trouble there is answered 503 and worth a retry."""
+    """Wrap a handler that uses the database itself, so that trouble there is answered 503 and worth a retry.
+
+    A NUL in the path or a filter is answered 400: no name holds one, and PostgreSQL would call it trouble each time.
+    """
 
     @functools.wraps(handler)
     async def answer(request: web.Request) -> web.Response:
+        if "%00" in request.rel_url.raw_path_qs:
+            return refused("no name here holds a NUL", 400)
         try:
             return await handler(request)
         except TROUBLE as trouble:

@@ -24,6 +24,9 @@ from rules.policy import Policy
 ALL = "all"
 """In place of a case's key: every case the breaker stopped."""
 
+REPORT_BYTES_MAX: int = 1_048_576
+"""Of a report of the refund system; one is some hundred bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class CasesOptions:
@@ -134,14 +137,15 @@ class Cases:
             return answers.as_json(await views.show_case(conn, key))
 
     async def status(self, request: web.Request) -> web.Response:
-        """Take the refund system's report: 401 unsigned, 404 no such claim, 409 an impossible move.
+        """Take the refund system's report: 401 unsigned, 404 no such claim, 409 an impossible move, 413.
 
         A repeat, the same bytes under the same `webhook-id`, changes nothing and is answered 200.
         """
         secrets, tolerance_s = self._options.status_secrets(), self._options.status_tolerance_s
         if not secrets:
             return answers.refused("this door is closed: QOS_STATUS_SECRETS is not set", 403)
-        body, now = await request.read(), self._clock.now()
+        body = await request.clone(client_max_size=REPORT_BYTES_MAX).read()  # not an upload: nobody is believed yet
+        now = self._clock.now()
         try:
             message_id = believe(secrets, request.headers, body, now, tolerance_s)
             report = status.read_status(documents.decoded(body))

@@ -1,6 +1,7 @@
 """What a stranger may send to the real service: nested, compressed, smuggled, huge; it answers and lives on."""
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import hmac
@@ -103,6 +104,35 @@ async def test_a_compressed_body_is_never_unpacked(service: Running) -> None:
         headers = {**BEARER, "Content-Encoding": "gzip"}
         async with client.post("/v1/cases/x/decision", data=bomb, headers=headers) as answer:
             assert answer.status == 400  # read as the bytes it is, which are no JSON
+
+
+async def test_who_is_not_believed_yet_cannot_have_much_taken_apart(service: Running) -> None:
+    """Fields without end took seconds, in which no webhook was answered."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with aiohttp.ClientSession(service.url) as client:
+        for fields, status in ((16_384, 403), (16_385, 413)):
+            async with client.post("/console/sign-in", data=b"a=1&" * fields, headers=form) as answer:
+                assert answer.status == status
+        file = aiohttp.FormData({"token": TOKEN, "name": "Li Wei"})
+        file.add_field("file", b"x" * 1000, filename="x")
+        async with client.post("/console/sign-in", data=file) as answer:
+            assert answer.status == 403  # files are not what the form sends
+        async with client.post("/v1/claims/x/status", data=io.BytesIO(b" " * 1_048_577)) as answer:
+            assert answer.status == 413
+
+
+async def test_a_name_or_filter_that_no_database_takes_is_4xx_and_no_trouble_of_the_database(service: Running) -> None:
+    """PostgreSQL takes no NUL, no database a number of 21 digits; the page after "-1" is none of ours."""
+    names = ["/v1/cases/a%00b", "/v1/learners/%00/timeline", "/v1/bundles/%00", "/v1/cases?learner=%00"]
+    cursors = [base64.urlsafe_b64encode(text).decode().rstrip("=") for text in (b"-1 x", b"9" * 21 + b" x", b"1 x\0")]
+    filters = ["limit=0000000011", *(f"cursor={cursor}" for cursor in cursors)]
+    async with aiohttp.ClientSession(service.url, headers=BEARER) as client:
+        for path in names:
+            async with client.get(path) as answer:
+                assert answer.status == 400, path
+        for query in filters:
+            async with client.get(f"/v1/cases?{query}") as answer:
+                assert answer.status == 422, query
 
 
 SMUGGLED = {
