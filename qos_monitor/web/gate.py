@@ -11,6 +11,7 @@ from qos_monitor.access.doorkeeper import Caller, Doorkeeper, TooOften
 from qos_monitor.access.scopes import Scope
 from qos_monitor.storage.engine import TROUBLE
 from qos_monitor.web import answers
+from qos_monitor.web.headers import forwarded
 
 
 def _uncounted(_of: str) -> None:
@@ -55,7 +56,7 @@ class Gate:
 
     def address(self, request: web.Request) -> str:
         """Name where a request comes from, for counting."""
-        return self._addresses.of(request.remote, request.headers.get("X-Forwarded-For", ""))
+        return self._addresses.of(request.remote, forwarded(request))
 
 
 def by_api(caller: Caller, person: str = "") -> Actor:

@@ -16,6 +16,11 @@ EVERYWHERE: CIMultiDictProxy[str] = CIMultiDictProxy(
 """Nothing here is a page to run, to frame or to keep, unless a handler said otherwise."""
 
 
+def forwarded(request: web.Request) -> str:
+    """Give every line of X-Forwarded-For as one, in order: some proxies add a line of their own, not an entry."""
+    return ",".join(request.headers.getall("X-Forwarded-For", ()))
+
+
 async def put(_request: web.Request, response: web.StreamResponse) -> None:
     """Add what the handler did not set itself."""
     headers = response.headers

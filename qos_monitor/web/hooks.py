@@ -62,7 +62,8 @@ class Hooks:
     async def take(self, provider: str, request: web.Request) -> web.StreamResponse:
         """Store one delivery and answer as its provider likes.
 
-        401 not believed · 408 the body never ended · 413 too large · 503 come again.
+        401 not believed · 413 too large · 503 come again; also where the body never ended, for it may be we who stood
+        still, and many providers give up at any 4xx.
         A sender who hangs up after the last byte loses only the answer.
         """
         started = clock.stopwatch_s()
@@ -84,7 +85,8 @@ class Hooks:
             if body is None:
                 body = await self._awaited(request)
         except (TimeoutError, ConnectionError, web.HTTPException):
-            return self._answer(provider, "broken_off", 408, cors)
+            self._count(provider, "broken_off")
+            return come_again(cors)
         if body is None:
             return self._answer(provider, "too_large", 413, cors)
         return await self._believed(request, provider, body, cors)

@@ -7,6 +7,7 @@ from aiohttp import web
 from qos_monitor import clock as clocks
 from qos_monitor.access.addresses import Addresses
 from qos_monitor.access.buckets import Buckets
+from qos_monitor.web.headers import forwarded
 
 BELIEVED_S: float = 600.0
 """So long an address that sent something believed is no stranger's: many may share the address of a proxy."""
@@ -65,7 +66,7 @@ class Turnstile:
         return 0
 
     def _address(self, request: web.Request) -> str:
-        return self._addresses.of(request.remote, request.headers.get("X-Forwarded-For", ""))
+        return self._addresses.of(request.remote, forwarded(request))
 
     def _is_believed(self, address: str, now_s: float) -> bool:
         return now_s - self._believed.get(address, float("-inf")) < BELIEVED_S

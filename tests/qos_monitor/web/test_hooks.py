@@ -22,6 +22,7 @@ from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import app as web_app
+from qos_monitor.web import hooks
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.observations import Observations
 from rules.span import HOUR
@@ -78,14 +79,14 @@ async def door(embedded: AsyncEngine) -> AsyncIterator[Door]:
     writer.start()
     intake = Intake(collectors, writer, clock)
     telemetry = Telemetry([*collectors, PROVIDER])
-    hooks = Hooks(intake, telemetry, 1000, (ORIGIN,))
+    taking = Hooks(intake, telemetry, 1000, (ORIGIN,))
     groups: list[web_app.Handlers] = [
-        hooks,
+        taking,
         Observations(embedded, intake, telemetry, clock, gate_of(embedded, clock)),
     ]
     runner = web_app.runner(web_app.create(groups, (), 100_000), 5.0)
     await runner.setup()
-    web_app.open_ahead(runner, hooks.doors())
+    web_app.open_ahead(runner, taking.doors())
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -210,6 +211,22 @@ async def test_trouble_of_the_database_is_503_and_the_retry_is_stored(door: Door
 async def test_a_bug_in_a_collector_is_503_never_a_4xx_that_loses_the_event(door: Door) -> None:
     assert (await door.post(said("e1"), "broken", **SIGNED)).status == 503
     assert door.counted("failed", "broken") == 1
+
+
+async def test_a_body_that_does_not_end_in_time_is_503_for_it_may_be_we_who_stood_still(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "_BODY_WAIT_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(b"POST /webhooks/agora HTTP/1.1\r\nHost: x\r\nX-Signed: yes\r\nContent-Length: 9\r\n\r\nx")
+    try:
+        heard = await asyncio.wait_for(reader.readline(), 10)
+    finally:
+        writer.transport.abort()
+
+    assert heard.startswith(b"HTTP/1.1 503 ")
+    assert door.counted("broken_off") == 1
+    assert await door.stored() == []
 
 
 async def test_a_sender_who_hangs_up_after_sending_loses_only_the_answer(door: Door) -> None:

@@ -101,6 +101,17 @@ async def test_a_forger_behind_the_provider_s_own_proxy_does_not_lock_it_out(emb
         assert (await door.send())[0] == 200
 
 
+async def test_an_address_written_in_a_line_before_the_proxy_s_own_counts_for_nothing(embedded: AsyncEngine) -> None:
+    async with opened(embedded, stranger=5) as door:
+        heard = []
+        for number in range(10):
+            lines = [("X-Forwarded-For", f"203.0.113.{number}"), ("X-Forwarded-For", "198.51.100.9")]
+            async with door.client.post("/webhooks/agora", data=b"{}", headers=lines) as answer:
+                heard.append(answer.status)
+
+        assert heard == [401] * 5 + [503] * 5
+
+
 async def test_a_learner_who_sends_without_end_keeps_no_other_learner_out(embedded: AsyncEngine) -> None:
     mine, theirs = "Bearer mine." + "m" * 43, "Bearer theirs." + "t" * 43
     async with opened(embedded, provider=10, beacon=4) as door:
