@@ -1,12 +1,15 @@
 """Keys: made once, believed by their secret, ended by a person, and never readable in the database."""
 
+import asyncio
+from collections.abc import Mapping
+
 import pytest
 from gates import SOMEBODY, door_of
 from service_parts import MONDAY, TOKEN, SetClock
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor.access import audit, keys
+from qos_monitor.access import audit, doorkeeper, keys
 from qos_monitor.access.buckets import Buckets
 from qos_monitor.access.doorkeeper import KNOWN_S, Caller, Doorkeeper, TooOften
 from qos_monitor.access.keys import Key
@@ -90,6 +93,28 @@ async def test_a_revoked_key_opens_nothing_as_soon_as_the_database_is_asked_agai
 
 def test_what_is_known_of_keys_is_believed_for_seconds_at_most() -> None:
     assert KNOWN_S <= 5
+
+
+async def test_who_waited_for_a_slow_database_does_not_ask_it_once_more_each(
+    embedded: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with storage.writing(embedded) as conn:
+        _, text_of_key = await keys.create(conn, "timetable", [Scope.ROSTER], None, (SOMEBODY, MONDAY))
+    asked, told = [], keys.standing
+
+    async def slow(conn: AsyncConnection) -> Mapping[str, Key]:
+        asked.append(conn)
+        await asyncio.sleep(0.6)
+        return await told(conn)
+
+    monkeypatch.setattr(keys, "standing", slow)
+    monkeypatch.setattr(doorkeeper, "KNOWN_S", 0.5)
+    door = door_of(embedded, SetClock())
+
+    callers = await asyncio.gather(*(door.believed(text_of_key) for _ in range(5)))
+
+    assert [caller and caller.name for caller in callers] == ["timetable"] * 5
+    assert len(asked) == 1
 
 
 async def test_when_a_key_was_used_is_written_to_the_minute_and_never_set_back(engine: AsyncEngine) -> None:
