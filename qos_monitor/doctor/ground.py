@@ -56,10 +56,12 @@ async def size(conn: AsyncConnection, engine: AsyncEngine, bytes_max: int) -> li
         return [Finding("size", Level.OK, f"{words}; set QOS_DATABASE_BYTES_MAX to be told when it is near full")]
     level = graded(taken / most, FULL_WARN, FULL_FAIL)
     file = file_of(engine)
-    if file is not None and shutil.disk_usage(file.absolute().parent).free < ROOM_FAIL:
+    words += f" of {most / 2**20:,.0f} MB"
+    if file is not None and (free := shutil.disk_usage(file.absolute().parent).free) < ROOM_FAIL:
         level = Level.FAIL
+        words += f", with {free / 2**20:,.0f} MB free on its disk"
     advice = "Give it more room, or keep less (QOS_KEEP_…; runbook QosDatabaseNearFull)"
-    return [Finding("size", level, f"{words} of {most / 2**20:,.0f} MB", "" if level is Level.OK else advice)]
+    return [Finding("size", level, words, "" if level is Level.OK else advice)]
 
 
 def _number(value: object) -> float:

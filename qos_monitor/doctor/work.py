@@ -89,6 +89,7 @@ async def outbox(conn: AsyncConnection, now: Instant) -> list[Finding]:
         (ClaimState.STOPPED, Level.FAIL, "The refund system said 410: nothing is sent until a person releases them"),
         (ClaimState.PARKED, Level.WARN, "A person must look at each (runbook QosClaimsParked; console, claims)"),
         (ClaimState.FAILED, Level.WARN, "The refund did not come through: a person must look at each"),
+        (ClaimState.REJECTED, Level.WARN, "The refund system said no: a person must look (runbook QosClaimsRejected)"),
     ):
         waiting = select(func.count()).where(claims.c.state == state.value)
         if number := int((await conn.execute(waiting)).scalar_one()):

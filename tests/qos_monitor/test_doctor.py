@@ -111,7 +111,9 @@ async def test_claims_that_do_not_get_away(engine: AsyncEngine, waits: int, leve
     assert (await visited(engine))["outbox"].level == level
 
 
-@pytest.mark.parametrize(("state", "level"), [("parked", "warn"), ("failed", "warn"), ("stopped", "fail")])
+@pytest.mark.parametrize(
+    ("state", "level"), [("parked", "warn"), ("failed", "warn"), ("rejected", "warn"), ("stopped", "fail")]
+)
 async def test_claims_that_want_a_person(engine: AsyncEngine, state: str, level: str) -> None:
     await put(engine, claims, claim_key="k", state=state)
 
@@ -160,7 +162,10 @@ async def test_a_database_that_fills_up(engine: AsyncEngine) -> None:
 async def test_a_disk_without_room_for_the_journal(embedded: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ground, "ROOM_FAIL", 2**62)
 
-    assert (await visited(embedded))["size"].level == "fail"
+    found = (await visited(embedded))["size"]
+
+    assert found.level == "fail"
+    assert found.words.endswith(" MB free on its disk")
 
 
 async def test_a_delivery_from_the_future(engine: AsyncEngine) -> None:
