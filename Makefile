@@ -53,7 +53,7 @@ run: install
 
 test: lint servers
 	@echo "== tests"
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 3
 
 # What tests/janus_lab.py and tests/browser.py start. Each says itself what is missing.
 # What the tests run against, as Debian packages it; `make test` installs what is missing.

@@ -118,10 +118,10 @@ async def _administer(broken: Lab, statement: str) -> None:
 
 
 async def locked(broken: Lab, _chance: random.Random) -> None:
-    """Hold SQLite's one write lock from outside for eight seconds, longer than anybody waits for it."""
+    """Hold SQLite's one write lock from outside for six seconds, longer than anybody waits for it."""
     engine = storage.create(broken.database.url)
     async with storage.writing(engine):
-        await asyncio.sleep(8)
+        await asyncio.sleep(6)
     await engine.dispose()
 
 

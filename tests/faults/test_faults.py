@@ -4,7 +4,7 @@ import pytest
 from fault_catalogue import FAULTS, Fault
 from postgresql_server import served
 
-TRIALS_MAX = 2
+TRIALS_MAX = 1
 """`make faults` breaks each as often as its entry says."""
 
 
