@@ -3,14 +3,12 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TypeAlias
 
 from qos_monitor import settings
+from qos_monitor.command_line import Commands
 from qos_monitor.storage import backup
 from qos_monitor.storage.backup import Copied
 from rules.span import format_instant
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:

@@ -26,7 +26,7 @@ async def store(conn: AsyncConnection, told: Sequence[tuple[Notice, Instant]], n
     """
     if not told:
         return
-    await _alone(conn)
+    await alone(conn)
     fresh = {notice.class_id for notice, received_at in told if await _keep(conn, notice, received_at)}
     if not fresh:
         return
@@ -40,7 +40,7 @@ async def upheld(conn: AsyncConnection, given: World, known: Mapping[str, Schedu
     A timetable knows nothing of what the backend posted, and sends null every night. ``known`` are those given, as
     they are now; a new one takes the last notice. Of a class that was said to take place, silence says the same.
     """
-    await _alone(conn)
+    await alone(conn)
     silent = [row.id for row in given.classes if row.cancelled is None]
     told = {class_id: row for class_id, row in (await _last(conn, silent)).items() if row.by is not None}
     if not told:
@@ -54,8 +54,11 @@ async def upheld(conn: AsyncConnection, given: World, known: Mapping[str, Schedu
     return replace(given, classes=tuple(replace(row, cancelled=off(row)) for row in given.classes))
 
 
-async def _alone(conn: AsyncConnection) -> None:
-    """Wait for who else brings notices and classes together: each would miss what the other has not committed."""
+async def alone(conn: AsyncConnection) -> None:
+    """Wait for who else brings notices and classes together: each would miss what the other has not committed.
+
+    It holds until the transaction ends; where `naming.moving` is wanted too, that comes after.
+    """
     if conn.dialect.name == "postgresql":  # on SQLite a writer is alone
         await conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import uvloop
@@ -32,6 +31,7 @@ from qos_monitor.access import audit
 from qos_monitor.access import commands as access_commands
 from qos_monitor.claims import proof
 from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.command_line import Commands
 from qos_monitor.doctor import command as doctor
 from qos_monitor.errors import QosError, SettingsError, SourceTrouble, StorageTrouble
 from qos_monitor.importing import command as importing
@@ -102,9 +102,6 @@ def _parser() -> argparse.ArgumentParser:
     told = commands.add_parser("version", help="tell the version")
     told.set_defaults(run=_version)
     return parser
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def _add_judge(commands: Commands) -> None:

@@ -4,18 +4,16 @@ import argparse
 import asyncio
 import json
 import os
-from typing import TypeAlias
 
 from qos_monitor import clock as clocks
 from qos_monitor import forgetting, settings, tombstones
 from qos_monitor.access import audit, pseudonyms
 from qos_monitor.access.audit import Act
+from qos_monitor.command_line import Commands
 from qos_monitor.errors import QosError
 from qos_monitor.forgetting import Forgotten
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 class StillInPlay(QosError):  # noqa: N818 - an answer to whoever asked

@@ -4,12 +4,12 @@ import argparse
 import asyncio
 import json
 import os
-from typing import TypeAlias
 
 from qos_monitor import clock as clocks
 from qos_monitor import remapping, settings, unmapped
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act
+from qos_monitor.command_line import Commands
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from qos_monitor.unmapped import Unmapped
@@ -17,9 +17,6 @@ from rules.document import Invalid, Problem
 from rules.span import HOUR
 
 HOURS_MAX: int = 24 * 366
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:

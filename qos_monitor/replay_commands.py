@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 import os
-from typing import TypeAlias
 
 from collectors.contract import Collector
 from qos_monitor import backend, bootstrap, lines, replaying, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.command_line import Commands
+from qos_monitor.errors import SettingsError
 from qos_monitor.judging import Terms
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
@@ -17,8 +18,6 @@ from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 
 _NAMED_MAX = 20
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:
@@ -40,8 +39,12 @@ def _replay(options: argparse.Namespace) -> int:
 async def _replayed(given: Settings) -> Replay:
     now = clocks.from_setting(given.clock_file).now()
     terms = Terms(bootstrap.served_policy(given.policy_file), is_working_day_in_china)
+    readers = _readers(given)
     async with storage.opened(given.database_url) as engine:
-        return await replaying.replay(engine, _readers(given), terms, now)
+        if missing := sorted(await replaying.unread(engine, readers)):
+            words = "has deliveries, and no secret is set: any will do, for what is kept was believed when it came"
+            raise SettingsError([f"{provider}: {words}" for provider in missing])
+        return await replaying.replay(engine, readers, terms, now)
 
 
 def _readers(given: Settings) -> dict[str, Collector]:

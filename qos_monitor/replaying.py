@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Collector
 from qos_monitor import filing, judging, reading, sealing, tombstones
+from qos_monitor.claims import status
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.lifecycle import CaseState
 from qos_monitor.filing import FilingOptions
@@ -42,6 +43,7 @@ from qos_monitor.storage.tables import (
     window_domains,
     windows,
 )
+from rules.remedy import REFUND
 from rules.span import Instant
 
 PIECE: int = 1_000
@@ -240,17 +242,22 @@ def _named(row: Row[Any], key: tuple[str, str]) -> str:
 
 
 async def _compare_cases(engine: AsyncEngine, anew: AsyncEngine) -> Compared:
-    """Compare what is owed, learner by learner: a case keeps its first key though the outage grew at its beginning."""
+    """Compare what is owed, learner by learner: a case keeps its first key though the outage grew at its beginning.
+
+    A compensation claimed before its enrolment came to be refunded is never opened by who knows it all at once.
+    """
     compared = Compared("cases")
     for one, other, word in ((engine, anew, "not found again"), (anew, engine, "found, and not stored")):
         async for rows in _rows(one, cases, cases.c.state.not_in(_DEAD)):
             ids = {row.learner_id for row in rows}
             others = await _described_of(other, ids)
+            refunded = await _refunded(other, ids)
             async with storage.reading(engine) as conn:
                 gone = await tombstones.gone_among(conn, ids)
             for row in rows:
                 said = _described(row)
-                if said is None or row.learner_id in gone:
+                is_absorbed = row.kind != REFUND and row.enrolment_id in refunded
+                if said is None or row.learner_id in gone or is_absorbed:
                     continue
                 if said not in others:
                     compared.different.append(f"{row.case_key}: {word}")
@@ -263,6 +270,20 @@ async def _described_of(engine: AsyncEngine, learner_ids: set[str]) -> set[str |
     statement = select(cases).where(cases.c.learner_id.in_(learner_ids), cases.c.state.not_in(_DEAD))
     async with storage.reading(engine) as conn:
         return {_described(row) for row in await conn.execute(statement)}
+
+
+async def _refunded(engine: AsyncEngine, learner_ids: set[str]) -> set[str]:
+    """Name the enrolments of these learners that are refunded."""
+    is_refund = cases.c.learner_id.in_(learner_ids) & (cases.c.kind == REFUND) & cases.c.state.not_in(_DEAD)
+    async with storage.reading(engine) as conn:
+        return set((await conn.execute(select(cases.c.enrolment_id).where(is_refund))).scalars())
+
+
+async def unread(engine: AsyncEngine, readers: Collection[str]) -> set[str]:
+    """Name the providers that have deliveries which none of these readers reads."""
+    async with storage.reading(engine) as conn:
+        kept = set((await conn.execute(select(deliveries.c.provider).distinct())).scalars())
+    return kept - set(readers) - {status.PROVIDER}
 
 
 def _described(row: Row[Any]) -> str | None:

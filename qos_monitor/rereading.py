@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-from typing import TypeAlias
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,13 +11,12 @@ from qos_monitor import clock as clocks
 from qos_monitor import settings
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act
+from qos_monitor.command_line import Commands
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import UNREADABLE, WAITING, deliveries
 from rules.span import Instant
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 async def reread(engine: AsyncEngine, provider: str | None, now: Instant) -> int:

@@ -122,9 +122,11 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
 
     Whatever it touches is marked to be judged, and what was seen in a room whose class is new is placed.
     """
+    # First, for whoever is being forgotten meanwhile must be left out: who forgets waits for us, or we for them.
+    await cancelling.alone(conn)
+    await naming.moving(conn)
     roster = await tombstones.without(conn, roster)
     planned = await plan(conn, roster)
-    await naming.moving(conn)
     dialect = conn.dialect.name
     new_courses = [course_values(row) for row in roster.courses if row.id in planned.courses.ids]
     new_enrolments = [enrolment_values(row) for row in roster.enrolments if row.id in planned.enrolments.ids]

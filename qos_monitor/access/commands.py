@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from qos_monitor import clock as clocks
 from qos_monitor import settings
@@ -13,14 +12,13 @@ from qos_monitor.access import audit, keys
 from qos_monitor.access.audit import Entry
 from qos_monitor.access.keys import Key
 from qos_monitor.access.scopes import Scope
+from qos_monitor.command_line import Commands
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from rules.document import Invalid, Problem
 from rules.span import DAY, Instant, parse_instant
 
 DAYS_MAX: int = 3_660
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:

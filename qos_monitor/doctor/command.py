@@ -4,15 +4,13 @@ import argparse
 import asyncio
 import json
 import os
-from typing import TypeAlias
 
 from qos_monitor import clock as clocks
 from qos_monitor import settings
+from qos_monitor.command_line import Commands
 from qos_monitor.doctor import visit
 from qos_monitor.doctor.finding import Finding, Level
 from qos_monitor.errors import SettingsError
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it no other way
 
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:

@@ -3,20 +3,17 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from claim_parts import FILED, Court, FakeGateway, dark_life, send_due
+from forgetting_parts import Lists, everything, places, read, take
 from rules_school import POLICY, enrolment, lesson, on_weekdays, school
-from service_parts import SetClock, SpokenCollector, row, said, sighting
+from service_parts import SetClock, SpokenCollector, row, said
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from collectors.contract import Collector, Delivery, Reading
-from qos_monitor import forgetting, identities, reading, replaying, roster, tombstones, window_book
+from qos_monitor import forgetting, identities, replaying, roster, tombstones, window_book
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act, Actor
 from qos_monitor.claims import bundle
@@ -33,7 +30,6 @@ from qos_monitor.storage.tables import (
     cases,
     class_learners,
     deliveries,
-    metadata,
     observations,
     polls,
     tallies,
@@ -42,54 +38,14 @@ from qos_monitor.storage.tables import (
 )
 from qos_monitor.window_book import WindowInputs
 from rules.span import DAY, HOUR, Instant
+from rules.world import World
+
+if TYPE_CHECKING:
+    from collectors.contract import Collector
 
 NOW: Instant = FILED + 30 * DAY
 ACT = Act(Actor("root", "command"), "forget", "", "asked by letter")
 _MONEY = {"cases", "case_transitions", "claims", "bundles"}
-
-
-@dataclass
-class Lists:
-    """A collector whose deliveries list several sightings, each as SpokenCollector words one."""
-
-    spoken: SpokenCollector
-
-    provider: str = "agora"
-    kept_headers: frozenset[str] = frozenset()
-
-    def read(self, delivery: Delivery) -> Reading:
-        """See each of them."""
-        return Reading(tuple(sighting(**one) for one in json.loads(delivery.body)))
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.spoken, name)
-
-
-async def take(engine: AsyncEngine, provider: str, *bodies: bytes, headers: Mapping[str, str] | None = None) -> None:
-    async with storage.writing(engine) as conn:
-        same = {"provider": provider, "received_at": FILED, "headers": json.dumps(headers or {}), "state": WAITING}
-        rows = [row(deliveries, event_id=sha256(body).hexdigest(), body=body, **same) for body in bodies]
-        await conn.execute(deliveries.insert(), rows)
-
-
-async def read(engine: AsyncEngine) -> None:
-    collectors = {"agora": Lists(SpokenCollector())}
-    while await reading.read_waiting(engine, collectors, FILED):  # type: ignore[arg-type]  # it passes on the rest
-        pass
-
-
-async def everything(engine: AsyncEngine) -> dict[str, str]:
-    """Write every row of every table."""
-    async with storage.reading(engine) as conn:
-        return {
-            name: "\n".join(str(tuple(one)) for one in (await conn.execute(select(table))).all())
-            for name, table in metadata.tables.items()
-        }
-
-
-async def places(engine: AsyncEngine, *names: str) -> set[str]:
-    """Name the tables in which one of these texts stands."""
-    return {table for table, rows in (await everything(engine)).items() if any(name in rows for name in names)}
 
 
 async def forget(engine: AsyncEngine, learner_id: str, now: Instant = NOW) -> Forgotten:
@@ -377,3 +333,25 @@ async def test_replay_finds_no_difference_where_somebody_was_forgotten(court: Co
 
     assert found.is_same, found.tables
     assert found.not_rebuilt == 1
+
+
+async def test_a_roster_that_comes_while_they_are_forgotten_does_not_bring_them_back(
+    court: Court, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without, forgetters = tombstones.without, list[asyncio.Task[Forgotten]]()
+    given: list[World] = []
+
+    async def filtered(conn: AsyncConnection, listed: World) -> World:
+        found = await without(conn, listed)
+        given.append(found)
+        if len(given) == 2:  # the last look before it is written
+            forgetters.append(asyncio.create_task(forget(court.engine, "learner-one")))
+            await asyncio.wait(forgetters, timeout=0.5)
+        return found
+
+    monkeypatch.setattr(tombstones, "without", filtered)
+    async with storage.writing(court.engine) as conn:
+        await roster.apply(conn, school([lesson("late", "Tue 19:00", "learner-one")]), now=NOW)
+    await forgetters[0]
+
+    assert await places(court.engine, "learner-one") == set()

@@ -1,6 +1,7 @@
 """The demo from end to end: signed webhooks become claims a refund system received, and no other."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,34 @@ def test_the_readme_shows_the_sum_the_demo_comes_to(played: Played) -> None:
 def test_the_evidence_of_a_claim_is_verified_from_its_file(played: Played) -> None:
     command = [sys.executable, "-m", "qos_monitor", "verify", str(played[1] / "bundle.json")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def replayed(folder: Path, **providers: str) -> subprocess.CompletedProcess[str]:
+    database = {"QOS_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/qos-monitor.sqlite3"}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("QOS_")} | database
+    command = [sys.executable, "-m", "qos_monitor", "replay"]
+    given = environ | providers | {"QOS_CLOCK_FILE": str(folder / "clock")}
+    return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+
+
+def test_all_of_it_follows_from_the_deliveries_that_are_kept(played: Played) -> None:
+    secrets = {"QOS_AGORA_SECRETS": KEYS.agora, "QOS_BEACON_SECRETS": KEYS.beacon}
+
+    result = replayed(played[1], QOS_LIVEKIT_KEYS=":".join(KEYS.livekit), **secrets)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    table = {words[0]: [int(word) for word in words[1:]] for words in map(str.split, result.stdout.splitlines()[1:5])}
+    assert {what: (equal == total, different) for what, (total, equal, different) in table.items()} == dict.fromkeys(
+        ("observations", "verdicts", "outages", "cases"), (True, 0)
+    )
+    assert table["cases"][0] == 85
+
+
+def test_replay_names_the_providers_whose_deliveries_it_could_not_read(played: Played) -> None:
+    result = replayed(played[1], QOS_AGORA_SECRETS=KEYS.agora)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["beacon", "livekit"]
 
 
 def test_every_day_is_told_on_a_line_of_its_own(played: Played) -> None:
