@@ -19,6 +19,9 @@ from qos_monitor.storage import engine as storage
 from qos_monitor.web.console import pages
 from qos_monitor.web.console.pages import ConsoleOptions
 
+INSIDE = ("/console/", "/console/outages", "/console/cases", "/console/claims")
+"""The pages that are there whatever is stored."""
+
 
 @dataclass
 class Browser:

@@ -3,39 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
-from claim_parts import FILED, Court, FakeGateway, dark_life, life, send_due
-from console_browser import Browser, browsed
+from claim_parts import FILED, FakeGateway, dark_life, life, send_due
+from console_browser import INSIDE, Browser
 from rules_school import enrolment, kept_out, lesson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import outages
 from qos_monitor.web.console import overview
 from qos_monitor.web.console.paper import age
 from rules.span import HOUR, MINUTE, Instant
-
-INSIDE = ("/console/", "/console/outages", "/console/cases", "/console/claims")
-
-
-@pytest.fixture
-async def browser(engine: AsyncEngine) -> AsyncIterator[Browser]:
-    async for one in browsed(engine, Court(engine)):
-        yield one
-
-
-@pytest.fixture
-async def stopped(engine: AsyncEngine) -> AsyncIterator[Browser]:
-    """Give a browser signed in where the breaker stops every claim."""
-    async for one in browsed(engine, Court(engine, limits=BreakerLimits(0))):
-        await one.court.judge(dark_life())
-        await one.sign_in()
-        yield one
-
 
 # --- the pages --------------------------------------------------------------------------------------------------
 

@@ -1,15 +1,12 @@
 """Texts of strangers on the pages: of a roster, a provider, the refund system, a person who decides."""
 
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from urllib.parse import quote
 
-import pytest
-from claim_parts import FILED, Court, FakeGateway, life, send_due
-from console_browser import Browser, browsed
+from claim_parts import FILED, FakeGateway, life, send_due
+from console_browser import Browser
 from rules_school import enrolment, kept_out, lesson
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.claims.gateway import Refused
 from qos_monitor.storage import engine as storage
@@ -53,12 +50,6 @@ class Marks(HTMLParser):
             leads = (value or "").strip().lower()
             if name.startswith("on") or name == "style" or leads.startswith(("javascript:", "data:text")):
                 self.wrong.append(f"{tag} {name}")
-
-
-@pytest.fixture
-async def browser(engine: AsyncEngine) -> AsyncIterator[Browser]:
-    async for one in browsed(engine, Court(engine)):
-        yield one
 
 
 async def test_what_strangers_wrote_is_never_markup_on_any_page(browser: Browser) -> None:

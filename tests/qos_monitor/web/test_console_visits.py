@@ -1,12 +1,11 @@
 """The way into the console: keys, cookies, and what each scope may."""
 
 import re
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
-from claim_parts import FILED, Court, dark_life
-from console_browser import Browser, browsed
+from claim_parts import FILED, Court
+from console_browser import INSIDE, Browser, browsed
 from gates import SOMEBODY, door_of
 from service_parts import TOKEN, SetClock
 from sqlalchemy import select
@@ -14,28 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.access import keys
 from qos_monitor.access.scopes import Scope
-from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.access_tables import visits
 from qos_monitor.web.console.keeper import STAYS, Keeper
-
-INSIDE = ("/console/", "/console/outages", "/console/cases", "/console/claims")
-
-
-@pytest.fixture
-async def browser(engine: AsyncEngine) -> AsyncIterator[Browser]:
-    async for one in browsed(engine, Court(engine)):
-        yield one
-
-
-@pytest.fixture
-async def stopped(engine: AsyncEngine) -> AsyncIterator[Browser]:
-    """Give a browser signed in where the breaker stops every claim."""
-    async for one in browsed(engine, Court(engine, limits=BreakerLimits(0))):
-        await one.court.judge(dark_life())
-        await one.sign_in()
-        yield one
-
 
 # --- the way in -------------------------------------------------------------------------------------------------
 
