@@ -206,6 +206,7 @@ class _Settling:
         if not row.is_sent:
             await self.desk.supersede(row, JUDGE, "The judgement no longer finds it.")
         elif refund is not None:
+            await self._mark_lost(row)
             await self._move(row, CaseState.SUPPLEMENTED, f"Refund {refund} is filed in its place.")
         elif row.is_found:
             await self._mark_lost(row)

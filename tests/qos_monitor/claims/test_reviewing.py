@@ -129,7 +129,9 @@ async def test_a_review_that_turns_out_owed_gives_way_to_the_refund(court: Court
 
     await court.judge(dark_life(), FILED + HOUR)
 
-    assert states(await court.case("review")) == ["supplemented", "1 review accepted"]
+    review = await court.case("review")
+    assert states(review) == ["supplemented", "1 review accepted"]
+    assert not review.is_found
     assert states(await court.case("refund")) == ["filed", "1 refund ready"]
 
 
