@@ -31,6 +31,7 @@ from qos_monitor.leases import Leases
 from qos_monitor.place import Place
 from qos_monitor.polling import jobs as polling
 from qos_monitor.polling import status_pages
+from qos_monitor.rereading import Rereading
 from qos_monitor.retention import Periods, Retention
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
@@ -51,7 +52,7 @@ from qos_monitor.web.observations import Observations, Roster
 from qos_monitor.web.runbooks import Runbooks
 from qos_monitor.web.trail import Trail
 from qos_monitor.web.turnstile import Turnstile
-from qos_monitor.wiring import ALWAYS_FULL, Claims
+from qos_monitor.wiring import ALWAYS_FULL, Claims, every
 from rules import policy as policies
 from rules.document import Invalid
 from rules.policy import Policy
@@ -269,7 +270,10 @@ class Service:
         polls = [*polling.jobs(self._now_in_force, *given), *status_pages.jobs(self._settings, *given)]
         measure = Job("measure", self._measure, joins.BATCH, alone=True)
         retained = Job("retain", self._retention().run, ALWAYS_FULL, alone=True)  # one piece a tick: others come first
-        return [read, Job("remap", self._remap, alone=True), measure, retained, *self._claims.jobs(session), *polls]
+        again = every(MINUTE, self.clock, Rereading(self.engine, self._readers).run)
+        remap = Job("remap", self._remap, alone=True)
+        reread = Job("reread", again, ALWAYS_FULL, alone=True)
+        return [read, reread, remap, measure, retained, *self._claims.jobs(session), *polls]
 
     def _retention(self) -> Retention:
         settings = self._settings

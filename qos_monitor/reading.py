@@ -144,19 +144,32 @@ def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
     return replace(_told(row, collectors), body=None if kept == row.body else kept)
 
 
-def _told(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
-    delivery = Delivery(row.provider, row.body, msgspec.json.decode(row.headers), row.received_at)
+def is_readable(row: Row[Any], collectors: Mapping[str, Collector]) -> bool:
+    """Say whether a stored delivery can be read now; nothing comes of it."""
     try:
-        result = collectors[row.provider].read(delivery)
-        sightings = tuple(_recorded(sighting, row.received_at) for sighting in result.sightings)
+        result = _reading(row, collectors)
+    except Exception:  # noqa: BLE001 - whatever it is, the delivery cannot be read
+        return False
+    return all(map(is_storable, result.sightings))
+
+
+def _reading(row: Row[Any], collectors: Mapping[str, Collector]) -> Reading:
+    delivery = Delivery(row.provider, row.body, msgspec.json.decode(row.headers), row.received_at)
+    result = collectors[row.provider].read(delivery)
+    return replace(result, sightings=tuple(_recorded(sighting, row.received_at) for sighting in result.sightings))
+
+
+def _told(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
+    try:
+        result = _reading(row, collectors)
     except Unreadable as problem:
         return _Read(row.seq, row.provider, row.received_at, Reading(), f"Unreadable: {problem}"[:300])
     except Exception as bug:  # noqa: BLE001 - a collector's bug must not stop the deliveries behind it
         logs.failure("collector_failed", bug, provider=row.provider, seq=row.seq)
         return _Read(row.seq, row.provider, row.received_at, Reading(), type(bug).__name__)
-    if not all(map(is_storable, sightings)):
+    if not all(map(is_storable, result.sightings)):
         return _Read(row.seq, row.provider, row.received_at, Reading(), "NotStorable")
-    return _Read(row.seq, row.provider, row.received_at, replace(result, sightings=sightings), None)
+    return _Read(row.seq, row.provider, row.received_at, result, None)
 
 
 def _recorded(sighting: Sighting, received_at: Instant) -> Sighting:

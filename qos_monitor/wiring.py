@@ -61,7 +61,7 @@ class Claims:
 
     def jobs(self, session: aiohttp.ClientSession) -> list[Job]:
         """Give the jobs; without a place to send claims to they wait, and nothing is asked."""
-        review = Job("review", hourly(self.clock, self._reviewed), ALWAYS_FULL, alone=True)
+        review = Job("review", every(HOUR, self.clock, self._reviewed), ALWAYS_FULL, alone=True)
         jobs = [Job("judge", self._judged()), review]
         if self.settings.claims_url is None:
             return jobs
@@ -105,12 +105,12 @@ class Claims:
         return [
             Job("relay", outbox.send_due, stop=hung_up),
             # Each claim is asked about once a day; looking every hour spreads the questions.
-            Job("reconcile", hourly(self.clock, reconciled), ALWAYS_FULL, alone=True),
+            Job("reconcile", every(HOUR, self.clock, reconciled), ALWAYS_FULL, alone=True),
         ]
 
 
-def hourly(clock: Clock, run: Callable[[Instant], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
-    """Make a job that does something once an hour of our clock, the first time at once.
+def every(period: int, clock: Clock, run: Callable[[Instant], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+    """Make a job that does something once in so many milliseconds of our clock, the first time at once.
 
     A run that fails is tried again at the next tick.
     """
@@ -119,10 +119,10 @@ def hourly(clock: Clock, run: Callable[[Instant], Awaitable[int]]) -> Callable[[
     async def once() -> int:
         nonlocal next_at
         now = clock.now()
-        if next_at is not None and next_at - HOUR <= now < next_at:  # else the clock stepped back
+        if next_at is not None and next_at - period <= now < next_at:  # else the clock stepped back
             return 0
         done = await run(now)
-        next_at = now + HOUR
+        next_at = now + period
         return done
 
     return once

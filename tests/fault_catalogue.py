@@ -210,12 +210,14 @@ async def poisoned(broken: Lab, _chance: random.Random) -> None:
 
 
 async def bug(broken: Lab, _chance: random.Random) -> None:
-    """Let Agora's collector fail on whatever it reads for a second; mend it, and have all of that read again."""
+    """Let Agora's collector fail on whatever it reads for a second; once it is mended all of that is read."""
     flag = broken.folder / "bug"
     flag.touch()
     await asyncio.sleep(1)
     flag.unlink()
-    await broken.reread()
+    broken.mending()
+    await broken.well()
+    await broken.all_readable()
 
 
 FAULTS: tuple[Fault, ...] = (

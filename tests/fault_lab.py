@@ -21,10 +21,9 @@ from service_parts import TOKEN
 from sqlalchemy.exc import SQLAlchemyError
 from under_load import AGORA, WHSEC, Load, Sent, agora, observations, outages, plant
 
-from qos_monitor import clock, rereading
+from qos_monitor import clock
 from qos_monitor.claims.receiver import Receiver
 from qos_monitor.clock import DrivenClock
-from qos_monitor.storage import engine as storage
 from rules.span import DAY, MINUTE, SECOND, Instant
 
 PACE = 60
@@ -214,12 +213,6 @@ class Lab:
                 async with client.post(f"/v1/cases/{key}/decision", json=said) as answer:
                     assert answer.status == 200, await answer.text()
 
-    async def reread(self) -> None:
-        """Have what could not be read put before its collector again, as after an upgrade that mends it."""
-        engine = storage.create(self.database.url)
-        await rereading.reread(engine, None, self.now)
-        await engine.dispose()
-
     async def sent(self) -> None:
         """Wait until every claim that is due is with the refund system; what is tried again hours later soon is."""
         async with asyncio.timeout(_WELL_S_MAX):
@@ -232,9 +225,16 @@ class Lab:
 
     async def all_read(self) -> None:
         """Wait until no delivery waits to be read."""
+        await self._until_none("SELECT 1 FROM deliveries WHERE state = 0 LIMIT 1")
+
+    async def all_readable(self) -> None:
+        """Wait until the service read, by itself, whatever it could not read before."""
+        await self._until_none("SELECT 1 FROM deliveries WHERE state = 2 LIMIT 1")
+
+    async def _until_none(self, statement: str) -> None:
         async with asyncio.timeout(_WELL_S_MAX):
             while True:
-                if not await self._rows("SELECT 1 FROM deliveries WHERE state = 0 LIMIT 1"):
+                if not await self._rows(statement):
                     return
                 await asyncio.sleep(0.1)
 

@@ -22,6 +22,7 @@ from qos_monitor.claims.views import Wanted
 from qos_monitor.filing import review_due, settler
 from qos_monitor.gauges import Gauges
 from qos_monitor.relay import Relay
+from qos_monitor.rereading import Rereading
 from qos_monitor.retention import Periods, Retention
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import window_of
@@ -96,6 +97,7 @@ class HotPaths:
             await conn.execute(deliveries.insert(), rows)
         with self.watched("reading"):
             await reading.read_batch(self.engine, {"agora": SpokenCollector()}, self.now)
+            await Rereading(self.engine, {"agora": SpokenCollector()}).run(self.now)
         with self.watched("joins"):
             await joins.measure(self.engine, self.now)
 

@@ -1,7 +1,8 @@
 """The tables of what is no longer kept; instants are UTC milliseconds since 1970."""
 
-from sqlalchemy import BigInteger, Column, Index, String, Table
+from sqlalchemy import BigInteger, Column, String, Table
 
+from qos_monitor.storage import schema
 from qos_monitor.storage.schema import metadata
 
 sealed_windows = Table(
@@ -11,12 +12,7 @@ sealed_windows = Table(
     Column("sealed_at", BigInteger, nullable=False),
     Column("emptied_at", BigInteger, doc="when what was seen in its classes was deleted; null: it is still there"),
 )
-Index(
-    "ix_sealed_windows_full",
-    sealed_windows.c.window,
-    sqlite_where=sealed_windows.c.emptied_at.is_(None),
-    postgresql_where=sealed_windows.c.emptied_at.is_(None),
-)
+schema.partial_index("ix_sealed_windows_full", sealed_windows.c.window, where=sealed_windows.c.emptied_at.is_(None))
 
 forgotten = Table(
     "forgotten",

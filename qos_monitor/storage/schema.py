@@ -1,6 +1,8 @@
 """What all tables share: one metadata, and how rows are numbered."""
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Index, Integer, MetaData, TextClause
 
 metadata = MetaData(
     naming_convention={
@@ -11,3 +13,8 @@ metadata = MetaData(
 )
 
 SEQ = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts by itself only in an INTEGER key
+
+
+def partial_index(name: str, *columns: ColumnElement[Any], where: ColumnElement[bool] | TextClause) -> Index:
+    """Make an index of the rows alone for which ``where`` holds, on both databases."""
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)

@@ -48,12 +48,8 @@ deliveries = Table(
     UniqueConstraint("minute", "provider", "event_id"),
     Index("ix_deliveries_provider_seq", "provider", "seq"),
 )
-Index(
-    "ix_deliveries_waiting",
-    deliveries.c.seq,
-    sqlite_where=deliveries.c.state == WAITING,
-    postgresql_where=deliveries.c.state == WAITING,
-)
+schema.partial_index("ix_deliveries_waiting", deliveries.c.seq, where=deliveries.c.state == WAITING)
+schema.partial_index("ix_deliveries_unreadable", deliveries.c.seq, where=deliveries.c.state == UNREADABLE)
 
 # --- who and when -------------------------------------------------------------------------------------------
 
@@ -169,22 +165,16 @@ observations = Table(
     Index("ix_observations_room", "source", "room_id", "at"),
     Index("ix_observations_participant_id_kind", "participant_id", "kind"),
 )
-Index(
-    "ix_observations_named",
-    observations.c.source,
-    observations.c.named,
-    sqlite_where=observations.c.named.is_not(None),
-    postgresql_where=observations.c.named.is_not(None),
+schema.partial_index(
+    "ix_observations_named", observations.c.source, observations.c.named, where=observations.c.named.is_not(None)
 )
-_IS_TRY = text("kind = 'attempted'")
-Index("ix_observations_tries", observations.c.seq, sqlite_where=_IS_TRY, postgresql_where=_IS_TRY)
-Index(
+schema.partial_index("ix_observations_tries", observations.c.seq, where=text("kind = 'attempted'"))
+schema.partial_index(
     "ix_observations_unmapped",
     observations.c.at,
     observations.c.source,
     observations.c.unmapped,
-    sqlite_where=observations.c.unmapped.is_not(None),
-    postgresql_where=observations.c.unmapped.is_not(None),
+    where=observations.c.unmapped.is_not(None),
 )
 
 feed_spans = Table(

@@ -8,7 +8,7 @@ from service_parts import SetClock
 
 from qos_monitor.scheduler import FAILURES_MAX, JOB_DEFAULTS, Job, Scheduler
 from qos_monitor.telemetry import Telemetry
-from qos_monitor.wiring import hourly
+from qos_monitor.wiring import every
 from rules.span import HOUR, Instant
 
 TICK_S = 0.02
@@ -181,7 +181,7 @@ async def test_stopping_tells_every_job_to_end_even_where_one_cannot_and_waits_f
     assert ended.is_set()
 
 
-async def test_an_hourly_job_runs_once_an_hour_of_our_clock_and_again_after_a_failure() -> None:
+async def test_a_job_of_every_hour_runs_once_an_hour_of_our_clock_and_again_after_a_failure() -> None:
     clock, ran = SetClock(), list[Instant]()
 
     async def run(now: Instant) -> int:
@@ -190,7 +190,7 @@ async def test_an_hourly_job_runs_once_an_hour_of_our_clock_and_again_after_a_fa
             raise ZeroDivisionError
         return 1
 
-    job, start = hourly(clock, run), clock.at
+    job, start = every(HOUR, clock, run), clock.at
     with pytest.raises(ZeroDivisionError):
         await job()
     await job()
