@@ -167,10 +167,16 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("QOS_STATUS_PAGES", "", "`provider:https://…` of status pages, comma separated", values.status_pages),
     Setting("QOS_STATUS_PAGES_S", "120", "seconds between two looks at a status page, 60 or more", values.page_period),
-    _secret("QOS_OBSERVATIONS_TOKEN", "bearer token of POST /v1/observations; none: closed", values.token),
-    _secret("QOS_EVIDENCE_TOKEN", "bearer token of POST /v1/evidence; none: closed", values.token),
-    _secret("QOS_ROSTER_TOKEN", "bearer token of PUT /v1/roster; none: closed", values.token),
-    _secret("QOS_CASES_TOKEN", "bearer token of /v1/cases and its neighbours; none: closed", values.token),
+    _secret(
+        "QOS_OBSERVATIONS_TOKEN", "fixed key of scope `observations`; without it only keys that were made", values.token
+    ),
+    _secret("QOS_EVIDENCE_TOKEN", "fixed key of scope `evidence`; without it only keys that were made", values.token),
+    _secret("QOS_ROSTER_TOKEN", "fixed key of scope `roster`; without it only keys that were made", values.token),
+    _secret(
+        "QOS_CASES_TOKEN",
+        "fixed key of `cases.read` and `cases.decide`; without it only keys that were made",
+        values.token,
+    ),
     _secret("QOS_ONEROSTER_CLIENT", "`client id:secret` of `import oneroster-rest`", values.key_pair),
     _secret("QOS_LTI_PRIVATE_KEY", "RSA key in PEM that signs for `import nrps`", values.text_or_none),
     Setting("QOS_CLAIMS_URL", "", "where claims are sent; none: they wait", values.url),

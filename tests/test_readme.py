@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from jsonschema import Draft202012Validator
 
 from collectors.beacon.token import believed
 from qos_monitor.claims.signing import signed
@@ -17,7 +18,9 @@ from rules.observation import read_observation
 from rules.span import parse_instant
 from rules.world import read_roster
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCHEMA = ROOT / "qos_monitor" / "claims" / "claim.schema.json"
 SECRET = f"whsec_{base64.b64encode(b's' * 32).decode()}"
 NOW = parse_instant("2026-11-02T11:00:00Z")
 
@@ -35,6 +38,11 @@ def test_the_roster_shown_is_one_the_service_takes() -> None:
 
 def test_the_observation_shown_is_one_the_service_takes() -> None:
     assert read_observation(json.loads(_block("json", '"join_failed"')), "", []) is not None
+
+
+def test_the_claim_shown_is_in_the_schema_that_is_served() -> None:
+    shown = json.loads(_block("json", '"qos-monitor/claim/1"'))
+    Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(shown)
 
 
 def test_the_three_lines_mint_a_token_the_beacon_believes() -> None:
