@@ -13,22 +13,22 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help:
-	@echo "make run     set everything up and play ten days of a school with faults; Ctrl-C ends it"
-	echo "make test    set everything up and run every check (what .ci/run runs)"
-	echo "make e2e     real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
-	echo "make e2e-setup  let apt-get install what make e2e needs; as root"
-	echo "make bench   what reading, storing, judging, filing, scraping and looking cost, side by side with what they stand on"
-	echo "make faults  kill, cut, fill and lie to the service under load, and count what was lost (nothing), in ten minutes"
-	echo "make fuzz    10 000 bodies gone wrong for every collector and every import, in a few minutes"
-	echo "make simulate  thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
-	echo "make dashboards  write grafana/dashboards and docs/dashboards.md from grafana/source"
-	echo "make dashboards-check  hold the dashboards to Grafana's own types; needs npm"
-	echo "make lint    style, types and import direction alone"
-	echo "make audit   bandit, and known vulnerabilities of the pinned packages (asks the network)"
-	echo "make format  let ruff lay the code out"
-	echo "make wheel   build the wheel into dist/"
-	echo "make lock    resolve the dependencies anew into requirements.lock"
-	echo "make clean   remove .venv, caches and var/"
+	@echo "make run              set everything up and play ten days of a school with faults; Ctrl-C ends it"
+	echo "make test             set everything up and run every check (what .ci/run runs)"
+	echo "make e2e              real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
+	echo "make e2e-setup        let apt-get install what make e2e needs; as root"
+	echo "make bench            what reading, storing, judging, filing, scraping and looking cost, side by side with what they stand on"
+	echo "make faults           kill, cut, fill and lie to the service under load, and count what was lost (nothing), in ten minutes"
+	echo "make fuzz             10 000 bodies gone wrong for every collector and every import, in a few minutes"
+	echo "make simulate         thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
+	echo "make dashboards       write grafana/dashboards, the tables in docs/, the heads of the runbooks"
+	echo "make dashboards-check hold the dashboards to Grafana's own types; needs npm"
+	echo "make lint             style, types and import direction alone"
+	echo "make audit            bandit, and known vulnerabilities of the pinned packages (asks the network)"
+	echo "make format           let ruff lay the code out"
+	echo "make wheel            build the wheel into dist/"
+	echo "make lock             resolve the dependencies anew into requirements.lock"
+	echo "make clean            remove .venv, caches and var/"
 
 install: $(READY)
 
@@ -55,7 +55,6 @@ test: lint servers
 	@echo "== tests"
 	$(BIN)/pytest -q -n 3
 
-# What tests/janus_lab.py and tests/browser.py start. Each says itself what is missing.
 # What the tests run against, as Debian packages it; `make test` installs what is missing.
 SERVERS := postgresql prometheus prometheus-alertmanager chromium systemd
 
@@ -78,6 +77,7 @@ servers:
 	  apt-get install --quiet --yes --no-install-recommends $$missing; } > $(VENV)/servers.log 2>&1 \
 	|| { tail -n 5 $(VENV)/servers.log; echo "Install these, then make test again:$$missing"; exit 1; }
 
+# What tests/janus_lab.py and tests/browser.py start.
 E2E_PACKAGES := janus nftables iproute2 chromium
 
 e2e-setup:

@@ -1,6 +1,6 @@
 """Whatever is sent, a collector refuses it, finds it unreadable, or keeps within its limits.
 
-Each collector sees 500 bodies gone wrong wherever the tests run, and the 10 000 that issue 3 asks for with
+Each collector sees 500 bodies gone wrong wherever the tests run, and 10 000 with
 ``make fuzz``. A failure names its seed.
 """
 
