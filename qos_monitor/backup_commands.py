@@ -1,12 +1,18 @@
 """``qos-monitor backup`` and ``restore``: a copy of the embedded database, made while the service runs."""
 
 import argparse
+import asyncio
 import os
 from pathlib import Path
 
+from qos_monitor import clock as clocks
 from qos_monitor import settings
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act
 from qos_monitor.command_line import Commands
+from qos_monitor.settings import Settings
 from qos_monitor.storage import backup
+from qos_monitor.storage import engine as storage
 from qos_monitor.storage.backup import Copied
 from rules.span import format_instant
 
@@ -28,14 +34,25 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    database = backup.database_file(settings.load(os.environ, options.config).database_url)
-    print(_told("restored to", database, backup.copy(options.file, database)))
+    given = settings.load(os.environ, options.config)
+    database = backup.database_file(given.database_url)
+    copied = backup.copy(options.file, database)
+    asyncio.run(_noted(given, f"from {options.file.name}, {_counted(copied)}"))
+    print(_told("restored to", database, copied))
     return 0
 
 
+async def _noted(given: Settings, what: str) -> None:
+    """Write on the trail of what was put back that it was; its tables are brought to the present for that."""
+    async with storage.opened(given.database_url) as engine, storage.writing(engine) as conn:
+        act = Act(audit.of_command(), "database.restored", "database", what)
+        await audit.record(conn, act, clocks.from_setting(given.clock_file).now())
+
+
 def _told(what: str, file: Path, copied: Copied) -> str:
+    return f"{what} {file}: {copied.bytes:,} bytes, schema {copied.revision}, {_counted(copied)}"
+
+
+def _counted(copied: Copied) -> str:
     last = "none" if copied.last_received_at is None else format_instant(copied.last_received_at)
-    return (
-        f"{what} {file}: {copied.bytes:,} bytes, schema {copied.revision}, {copied.deliveries:,} deliveries "
-        f"(the last: {last}), {copied.cases:,} cases"
-    )
+    return f"{copied.deliveries:,} deliveries (the last: {last}), {copied.cases:,} cases"

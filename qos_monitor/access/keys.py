@@ -39,6 +39,8 @@ class Key:
     last_used_at: Instant | None
     revoked_at: Instant | None
     revoked_why: str | None
+    unknown_scopes: frozenset[str] = frozenset()
+    """What a newer version of this program knows; here it opens nothing, and is shown as it is written."""
 
     def is_good(self, now: Instant) -> bool:
         """Say whether it opens anything: at the instant of its end it no longer does."""
@@ -59,7 +61,7 @@ class Key:
         return {
             "id": self.id,
             "name": self.name,
-            "scopes": sorted(self.scopes),
+            "scopes": sorted(self.scopes | self.unknown_scopes),
             **{name: None if at is None else format_instant(at) for name, at in written.items()},
             "revoked_why": self.revoked_why,
         }
@@ -149,14 +151,17 @@ async def note_used(conn: AsyncConnection, used: Mapping[str, Instant]) -> None:
 
 
 def _key(row: Row[Any]) -> Key:
+    scopes = frozenset(row.scopes.split())
+    known = frozenset(scope for scope in Scope if scope in scopes)
     return Key(
         id=row.id,
         name=row.name,
-        scopes=frozenset(map(Scope, row.scopes.split())),
+        scopes=known,
         sha256=row.sha256,
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
         revoked_why=row.revoked_why,
+        unknown_scopes=scopes - known,
     )

@@ -1,6 +1,8 @@
 """Puts the handlers together into one application."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Protocol, TypeAlias, cast
 
 from aiohttp import hdrs, web
@@ -32,7 +34,49 @@ def create(groups: Iterable[Handlers], routes: Iterable[web.AbstractRouteDef], b
 
 def runner(app: web.Application, shutdown_s: float) -> web.AppRunner:
     """Make what serves it: no access log, and bodies as they come, for signatures are over the raw bytes."""
-    return web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=shutdown_s)
+    return _Runner(app, access_log=None, auto_decompress=False, shutdown_timeout=shutdown_s)
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose errors are answered like all else: before a route is found nobody else adds the headers."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Close the connection; of what is no HTTP say nothing, neither back to its sender nor in the log.
+
+        Anybody may send it, and as much of it as they like.
+        """
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
+            answer = super().handle_error(request, status, exc, message)
+        else:
+            answer = web.Response(status=status)
+            answer.force_close()
+        answer.headers.extend(headers.EVERYWHERE)
+        return answer
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=asyncio.get_running_loop(),
+            **made._kwargs,  # noqa: SLF001 - aiohttp has no other way to say which class a connection is of
+        )
 
 
 def open_ahead(runner: web.AppRunner, doors: Mapping[str, Door]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from claim_parts import SECRET
 from running import Running, running
 from service_parts import TOKEN
@@ -20,6 +21,8 @@ from qos_monitor import documents
 from qos_monitor.claims.signing import signed as signed_headers
 from qos_monitor.clock import SystemClock
 from qos_monitor.importing import delivery
+from qos_monitor.web import app as web_app
+from qos_monitor.web.headers import EVERYWHERE
 from rules.document import Invalid
 
 AGORA = "an agora secret"
@@ -163,6 +166,48 @@ async def test_a_request_is_never_smuggled_behind_another(service: Running) -> N
         heard[name] = [line.split(b" ")[1] for line in answered.split(b"\r\n") if line.startswith(b"HTTP/1.")]
 
     assert heard == {name: [b"400"] for name in SMUGGLED}
+
+
+NO_HTTP = {
+    "another language": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a line without end": b"GET /<script>" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a bad header": b"GET /<script> HTTP/1.1\r\nHost : <script>\r\n\r\n",
+    "two lengths": b"POST /webhooks/agora HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n<script>",
+}
+
+
+async def test_what_is_no_http_is_answered_as_safely_as_all_else_and_is_no_error_of_ours(service: Running) -> None:
+    for name, sent in NO_HTTP.items():
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.split(b" ")[1] == b"400", name
+        told = head.decode().lower()
+        assert [field for field in EVERYWHERE if f"{field.lower()}: " not in told] == [], name
+        assert b"script" not in head + body, name
+
+    assert [event for event in service.events() if event["level"] == "error"] == []
+
+
+async def test_a_bug_of_ours_is_answered_as_safely_as_all_else() -> None:
+    async def wrong(_request: web.Request) -> web.Response:
+        raise ZeroDivisionError
+
+    runner = web_app.runner(web_app.create([], [web.get("/wrong", wrong)], 0), 1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as client,
+        client.get("/wrong", headers={"Accept": "text/html"}) as answer,
+    ):
+        text, told = await answer.text(), answer.headers
+        assert answer.status == 500
+    await runner.cleanup()
+
+    assert {field: told.getall(field) for field in EVERYWHERE} == {field: [EVERYWHERE[field]] for field in EVERYWHERE}
+    assert "ZeroDivision" not in text
 
 
 async def test_a_head_without_end_is_cut_off(service: Running) -> None:

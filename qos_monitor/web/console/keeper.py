@@ -88,9 +88,12 @@ class Keeper:
         return Visitor(row.name, caller, row.until)
 
     async def let_out(self, cookie: str) -> None:
-        """End a visit."""
+        """End a visit; one that was over leaves no entry on the trail."""
+        visitor, now = await self.visitor(cookie), self._clock.now()
         async with writing(self._engine) as conn:
-            await conn.execute(delete(visits).where(visits.c.sha256 == _hashed(cookie)))
+            ended = await conn.execute(delete(visits).where(visits.c.sha256 == _hashed(cookie)))
+            if visitor is not None and ended.rowcount:
+                await audit.record(conn, Act(visitor.actor, "console.left", "console", "signed out"), now)
 
     @staticmethod
     def seal(cookie: str) -> str:

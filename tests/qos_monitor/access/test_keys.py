@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from gates import SOMEBODY, door_of
 from service_parts import MONDAY, TOKEN, SetClock
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qos_monitor.access import audit, doorkeeper, keys
@@ -115,6 +115,24 @@ async def test_who_waited_for_a_slow_database_does_not_ask_it_once_more_each(
 
     assert [caller and caller.name for caller in callers] == ["timetable"] * 5
     assert len(asked) == 1
+
+
+async def test_a_scope_that_only_a_newer_program_knows_opens_nothing_and_leaves_every_other_key_good(
+    engine: AsyncEngine,
+) -> None:
+    key, written = await made(engine, Scope.ROSTER)
+    newer, of_newer = await made(engine, Scope.CASES_READ, name="newer")
+    async with storage.writing(engine) as conn:
+        for each, scopes in ((key, "roster cases.export"), (newer, "cases.export")):
+            await conn.execute(update(api_keys).where(api_keys.c.id == each.id).values(scopes=scopes))
+    door = door_of(engine, SetClock(), None)
+
+    assert await door.believed(written) == Caller(key.id, "desk", frozenset({Scope.ROSTER}))
+    assert await door.believed(of_newer) == Caller(newer.id, "newer", frozenset())
+    async with storage.writing(engine) as conn:
+        shown = {one.name: one.as_json()["scopes"] for one in await keys.listed(conn)}
+        assert shown == {"desk": ["cases.export", "roster"], "newer": ["cases.export"]}
+        assert await keys.revoke(conn, newer.id, "not wanted here", SOMEBODY, MONDAY)
 
 
 async def test_when_a_key_was_used_is_written_to_the_minute_and_never_set_back(engine: AsyncEngine) -> None:

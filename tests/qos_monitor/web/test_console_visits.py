@@ -11,7 +11,7 @@ from service_parts import TOKEN, SetClock
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor.access import keys
+from qos_monitor.access import audit, keys
 from qos_monitor.access.scopes import Scope
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.access_tables import visits
@@ -66,6 +66,23 @@ async def test_a_visit_ends_after_twelve_hours_and_when_it_is_left(browser: Brow
     browser.clock.at = FILED
     assert await browser.post("/console/sign-out") == (303, "/console/sign-in")
     assert (await browser.get("/console/"))[0] == 303
+
+
+async def test_signing_out_is_on_the_trail_once(browser: Browser) -> None:
+    await browser.sign_in()
+    cookies = dict(browser.cookies)
+    for _ in range(2):
+        browser.cookies.update(cookies)
+        assert await browser.post("/console/sign-out") == (303, "/console/sign-in")
+
+    async with storage.reading(browser.court.engine) as conn:
+        acts = [entry.act for entry in await audit.page(conn)]
+
+    assert [(act.action, act.about, act.reason) for act in acts] == [
+        ("console.left", "console", "signed out"),
+        ("console.entered", "console", "signed in"),
+    ]
+    assert acts[0].actor == acts[1].actor
 
 
 async def test_without_a_token_configured_only_keys_let_people_in(engine: AsyncEngine) -> None:
