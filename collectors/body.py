@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from collectors.contract import DeliveryKey, Unreadable
-from rules.span import SECOND, Instant, Span
+from rules.span import SECOND, Instant, Span, parse_instant
 
 INTEGER_MAX: int = 2**63 - 1
 EARLIEST_S: int = 946_684_800  # 2000-01-01; an older instant is a broken clock, not an old class
@@ -81,6 +81,21 @@ def seconds(value: object) -> Instant | None:
     """Take seconds since 1970 as an instant; None outside the years 2000 to 2100."""
     given = whole(value, EARLIEST_S, LATEST_S)
     return None if given is None else given * SECOND
+
+
+def instant(value: object) -> Instant | None:
+    """Take an RFC 3339 time with a zone, cut to the millisecond; None outside the years 2000 to 2100.
+
+    100ms writes the year 1 for a time that is not known.
+    """
+    written = text(value)
+    if written is None or len(written) > CODE_MAX:
+        return None
+    try:
+        at = parse_instant(written)
+    except ValueError:
+        return None
+    return at if EARLIEST_S * SECOND <= at <= LATEST_S * SECOND else None
 
 
 def span(value: object) -> Span | None:

@@ -189,9 +189,8 @@ def _merged(events: Sequence[Observation]) -> list[Observation]:
     result += [replace(told, session=polled.session) for told, polled in joined.pairs]
     result += [replace(told, session=renamed.get(told.session, told.session)) for told in left.told]
     for told, polled in left.pairs:
-        if (
-            told.session in still_open and told.session != polled.session
-        ):  # it ends two: the webhooks' own session has a join that no poll shows
+        # It ends two sessions where that of the webhooks has a join that no poll shows.
+        if told.session in still_open and told.session != polled.session:
             result += [told, replace(told, id=polled.id, session=polled.session)]
         else:
             result.append(replace(told, session=polled.session))

@@ -216,7 +216,7 @@ async def _begun(conn: AsyncConnection, threads: Iterable[Key]) -> list[Key]:
 
 
 def _between(turns: Kind | None) -> Select[Any]:
-    """Select what lies between the nearest places outside that hold one of kind ``turns``, or anything at all.
+    """Select what lies between the nearest turns outside: events of kind ``turns``, or (None) of any kind.
 
     Its parameters are source, thread, and the first and last place touched.
     """
@@ -226,11 +226,11 @@ def _between(turns: Kind | None) -> Select[Any]:
         bindparam("last", type_=BigInteger),
     )
     of_thread = (observations.c.source == bindparam("source")) & (observations.c.thread == bindparam("thread"))
-    is_join = of_thread if turns is None else of_thread & (observations.c.kind == turns.value)
-    low = func.coalesce(select(func.max(order)).where(is_join, order < first).scalar_subquery(), _NEVER)
-    high = func.coalesce(select(func.min(order)).where(is_join, order > last).scalar_subquery(), -_NEVER)
+    is_turn = of_thread if turns is None else of_thread & (observations.c.kind == turns.value)
+    low = func.coalesce(select(func.max(order)).where(is_turn, order < first).scalar_subquery(), _NEVER)
+    high = func.coalesce(select(func.min(order)).where(is_turn, order > last).scalar_subquery(), -_NEVER)
     inside = (order > low) & (order <= high)
-    return select(observations).where(of_thread, inside | (is_join & (order == low)))
+    return select(observations).where(of_thread, inside | (is_turn & (order == low)))
 
 
 # Made once: to build one takes longer than to run it.

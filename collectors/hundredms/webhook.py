@@ -8,12 +8,11 @@ from types import MappingProxyType
 from collectors import signing
 from collectors.body import (
     CODE_MAX,
-    EARLIEST_S,
     EVENT_ID_MAX,
-    LATEST_S,
     OBSERVATION_ID_MAX,
     Object,
     capped,
+    instant,
     key_of_bytes,
     parsed,
     short_text,
@@ -21,7 +20,7 @@ from collectors.body import (
 )
 from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from rules.observation import Fault, Kind, Observation, Role, Vantage
-from rules.span import MINUTE, SECOND, Instant, parse_instant
+from rules.span import MINUTE, Instant
 
 _JOINED, _LEFT, _FAILED = "peer.join.success", "peer.leave.success", "peer.join.failure"
 
@@ -122,7 +121,7 @@ class HundredMs:
         event_id = text(event.get("id"))
         if event_id is None:
             return key_of_bytes(delivery.body)
-        return DeliveryKey((_instant(event.get("timestamp")) or 0) // MINUTE, capped(event_id, EVENT_ID_MAX))
+        return DeliveryKey((instant(event.get("timestamp")) or 0) // MINUTE, capped(event_id, EVENT_ID_MAX))
 
     def answer(self, delivery: Delivery) -> tuple[int, bytes, str]:  # noqa: ARG002 - the contract's shape
         """Give an empty 200; anything else is sent again, three times."""
@@ -152,18 +151,6 @@ def build(secrets: tuple[str, ...]) -> HundredMs:
     return HundredMs(tuple((name.strip().lower(), value.strip()) for name, _, value in pairs))
 
 
-def _instant(given: object) -> Instant | None:
-    """Take an RFC 3339 time, cut to the millisecond; 100ms writes the year 1 where it has none."""
-    written = text(given)
-    if written is None or len(written) > CODE_MAX:
-        return None
-    try:
-        at = parse_instant(written)
-    except ValueError:
-        return None
-    return at if EARLIEST_S * SECOND <= at <= LATEST_S * SECOND else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Peer:
     """Whom an event is about."""
@@ -175,8 +162,8 @@ class _Peer:
 
 def _of_peer(event: Object, name: str, data: Object) -> Reading:
     room, peer = short_text(data.get("room_id")), short_text(data.get("peer_id"))
-    sent_at = _instant(event.get("timestamp"))
-    entered_at, gone_at = _instant(data.get("joined_at")), _instant(data.get("left_at"))
+    sent_at = instant(event.get("timestamp"))
+    entered_at, gone_at = instant(data.get("joined_at")), instant(data.get("left_at"))
     at = {_JOINED: entered_at, _LEFT: gone_at}.get(name) or sent_at
     if room is None or peer is None or at is None:
         raise Unreadable("room_id, peer_id or every time is missing or wrong")

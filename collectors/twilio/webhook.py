@@ -12,14 +12,13 @@ import msgspec
 from collectors import signing
 from collectors.body import (
     CODE_MAX,
-    EARLIEST_S,
     EVENT_ID_MAX,
     INTEGER_MAX,
-    LATEST_S,
     OBSERVATION_ID_MAX,
     Object,
     capped,
     inner,
+    instant,
     key_of_bytes,
     short_text,
     text,
@@ -28,7 +27,7 @@ from collectors.body import (
 from collectors.contract import ANYWHERE, Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from collectors.twilio.codes import END_REASONS, ERROR_CODES, UNKNOWN
 from rules.observation import Fault, Kind, Observation, Role, Vantage
-from rules.span import MINUTE, SECOND, Instant, parse_instant
+from rules.span import MINUTE, Instant
 
 _SIGNATURE, _SETTINGS = "x-twilio-signature", "x-twilio-webhooks-signature-settings"
 _ALGORITHMS: Mapping[str, str] = MappingProxyType(
@@ -144,7 +143,7 @@ class Twilio:
         event = form.get("StatusCallbackEvent")
         if event is None or form.get("SequenceNumber") is None:
             return key_of_bytes(delivery.body)
-        at = _instant(form.get("Timestamp"))
+        at = instant(form.get("Timestamp"))
         named = ":".join((event, *(form.get(name, "-") for name in about)))
         return DeliveryKey((at or 0) // MINUTE, capped(named, EVENT_ID_MAX))
 
@@ -237,7 +236,7 @@ def _key_of_batch(events: list[Object]) -> DeliveryKey:
 
 
 def _of_callback(form: Mapping[str, str]) -> Reading:
-    event, at = short_text(form.get("StatusCallbackEvent"), CODE_MAX), _instant(form.get("Timestamp"))
+    event, at = short_text(form.get("StatusCallbackEvent"), CODE_MAX), instant(form.get("Timestamp"))
     if event is None or at is None:  # every callback has them, whatever it is about
         raise Unreadable("StatusCallbackEvent or Timestamp is missing or wrong")
     kind = CALLBACKS.get(event)
@@ -318,11 +317,11 @@ def _of_summary(event: Object, unknown: list[str]) -> list[Sighting]:
     if sid is None or identity is None or room is None:
         raise Unreadable("participant_sid, participant_identity or room_sid is missing or wrong")
     who = _Person(room, identity, sid, _domains(data))
-    joined, left = _instant(data.get("join_time")), _instant(data.get("leave_time"))
+    joined, left = instant(data.get("join_time")), instant(data.get("leave_time"))
     name = f"{sid}:{text(event.get('id')) or 'summary'}"
     blame, code, is_error = _blame(data, unknown)
     if is_error and (joined is None or whole(data.get("duration_sec"), 0, INTEGER_MAX) == 0):
-        at = left or joined or _instant(event.get("time"))
+        at = left or joined or instant(event.get("time"))
         if at is None:
             raise Unreadable("join_time and leave_time are missing or wrong")
         attempt = who.seen(Kind.ATTEMPTED, min(joined or at, at), f"{name}:attempted")
@@ -354,14 +353,3 @@ def _domains(data: Object) -> dict[str, str]:
         "node": short_text(data.get("edge_location"), CODE_MAX),
     }
     return {"provider": "twilio"} | {key: value for key, value in given.items() if value is not None}
-
-
-def _instant(given: object) -> Instant | None:
-    written = text(given)
-    if written is None:
-        return None
-    try:
-        at = parse_instant(written)
-    except ValueError:
-        return None
-    return at if EARLIEST_S * SECOND <= at <= LATEST_S * SECOND else None

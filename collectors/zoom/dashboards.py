@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import quote
 
-from collectors.body import INTEGER_MAX, Object, inner, parsed, text, whole
+from collectors.body import INTEGER_MAX, Object, inner, instant, parsed, text, whole
 from collectors.contract import Unreadable
 from collectors.polls import Later, Limits, Request, Said, Sitting
 from collectors.zoom.names import label, named
-from collectors.zoom.quality import instant
 from rules.span import DAY, HOUR, MINUTE, Instant, format_instant
 
 READER: str = "zoom-stats"

@@ -8,8 +8,8 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal
 
-from collectors.body import EARLIEST_S, LATEST_S, Object, inner, number, short_text, text
-from rules.span import MINUTE, SECOND, Instant, parse_instant
+from collectors.body import Object, inner, instant, number, short_text
+from rules.span import MINUTE, Instant
 
 Direction = Literal["received", "sent"]
 
@@ -77,18 +77,6 @@ class _Entry:
     at: Instant | None
     type: str
     details: Object
-
-
-def instant(given: object) -> Instant | None:
-    """Take an ISO time with a zone, of this century."""
-    written = text(given)
-    if written is None:
-        return None
-    try:
-        at = parse_instant(written)
-    except ValueError:
-        return None
-    return at if EARLIEST_S * SECOND <= at <= LATEST_S * SECOND else None
 
 
 def minutes(person: Object, sent_at: Instant, unknown: list[str]) -> list[Measured]:

@@ -9,6 +9,7 @@ from collectors.body import (
     Object,
     capped,
     inner,
+    instant,
     parsed,
     short_text,
     span,
@@ -20,7 +21,6 @@ from collectors.polls import CODE, alive
 from collectors.zoom import quality
 from collectors.zoom.dashboards import EARLY, INSTANCES, PARTICIPANTS, QOS, READER, REPORT, held, person_key
 from collectors.zoom.names import label, named
-from collectors.zoom.quality import instant
 from collectors.zoom.reasons import Reason, told
 from rules.observation import Fault, Kind, Observation, Role, Vantage
 from rules.span import Instant, Span

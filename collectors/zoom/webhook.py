@@ -19,6 +19,7 @@ from collectors.body import (
     Object,
     capped,
     inner,
+    instant,
     key_of_bytes,
     parsed,
     short_text,
@@ -28,7 +29,6 @@ from collectors.body import (
 from collectors.contract import ANYWHERE, Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from collectors.zoom import quality
 from collectors.zoom.names import LASTING_KEYS, PARTICIPANT_KEYS, label, named
-from collectors.zoom.quality import instant
 from collectors.zoom.reasons import Reason, told
 from rules.observation import Fault, Kind, Observation, Role, Vantage
 from rules.span import MINUTE, SECOND, Instant
