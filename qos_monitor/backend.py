@@ -91,8 +91,9 @@ def _read(value: object, path: str, latest: Instant, problems: list[Problem]) ->
     before = len(problems)
     fields = Fields(value, path, problems)
     kind = fields.choice("kind", str, KINDS)
+    told_before = len(problems)
     at = fields.instant("at")
-    if not EARLIEST_S * SECOND <= at <= latest:
+    if len(problems) == told_before and not EARLIEST_S * SECOND <= at <= latest:
         fields.note("at", "must not lie in the future, nor before the year 2000")
     name, class_id = _name(fields, "id"), _name(fields, "class_id")
     if kind in {CANCELLED, REINSTATED}:

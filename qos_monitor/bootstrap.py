@@ -5,24 +5,20 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
 
-from collectors import registry
-from collectors.contract import Collector
 from collectors.polls import POLLED
-from qos_monitor import backend, feeds, joins, lines, logs, reading, release, remapping
+from qos_monitor import backend, feeds, from_settings, joins, lines, logs, reading, release, remapping
 from qos_monitor import clock as clocks
 from qos_monitor.access.addresses import Addresses
 from qos_monitor.access.buckets import Buckets
 from qos_monitor.access.doorkeeper import Doorkeeper
 from qos_monitor.access.scopes import static_keys
 from qos_monitor.claims.breaker import BreakerLimits
-from qos_monitor.errors import SettingsError
 from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.giving_way import GivingWay
 from qos_monitor.in_force import InForce, Source
@@ -36,7 +32,6 @@ from qos_monitor.retention import Periods, Retention
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.rows import WINDOW
 from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
@@ -48,79 +43,20 @@ from qos_monitor.web.health import LAG_S_MAX, Health
 from qos_monitor.web.hooks import Hooks
 from qos_monitor.web.incidents import Incidents
 from qos_monitor.web.names import NamesDoor
-from qos_monitor.web.observations import Observations, Roster
+from qos_monitor.web.observations import Observations
+from qos_monitor.web.roster import Roster
 from qos_monitor.web.runbooks import Runbooks
 from qos_monitor.web.trail import Trail
 from qos_monitor.web.turnstile import Turnstile
 from qos_monitor.wiring import ALWAYS_FULL, Claims, every
-from rules import policy as policies
-from rules.document import Invalid
-from rules.policy import Policy
 from rules.span import MINUTE
+
+if TYPE_CHECKING:
+    from collectors.contract import Collector
 
 READ_BATCH = 500
 CARE_S: float = 1.0
 _SHUTDOWN_S = 4.0  # a container is killed 10 s after it was told to stop; who sends longer comes again
-
-
-_SETTING_OF: Mapping[str, str] = MappingProxyType(
-    {
-        "livekit": "QOS_LIVEKIT_KEYS",
-        "twilio": "QOS_TWILIO_TOKENS",
-        "janus": "QOS_JANUS_CREDENTIALS",
-        **{name: f"QOS_{name.upper()}_SECRETS" for name in ("agora", "trtc", "hundredms", "generic", "zoom", "beacon")},
-    }
-)
-
-
-def collectors_of(settings: Settings) -> dict[str, Collector]:
-    """Make the collectors that have secrets. Raises SettingsError where these cannot be used."""
-    secrets = {
-        "agora": settings.agora_secrets,
-        "livekit": tuple(f"{key}:{secret}" for key, secret in settings.livekit_keys.items()),
-        "trtc": settings.trtc_secrets,
-        "hundredms": settings.hundredms_secrets,
-        "generic": settings.generic_secrets,
-        "zoom": settings.zoom_secrets,
-        "twilio": tuple(f"{token}@{_twilio_url(settings)}" for token in settings.twilio_tokens),
-        "janus": settings.janus_credentials,
-        "beacon": settings.beacon_secrets,
-    }
-    made: dict[str, Collector] = {}
-    problems = []
-    for provider, given in secrets.items():
-        try:
-            made |= registry.build({provider: given})
-        except ValueError as error:
-            problems.append(f"{_SETTING_OF[provider]}: {error}")
-    if problems:
-        raise SettingsError(problems)
-    return made
-
-
-def _twilio_url(settings: Settings) -> str:
-    return settings.twilio_url or f"{settings.public_url}/webhooks/twilio"
-
-
-def policy_of(file: Path | None) -> Policy:
-    """Load the policy in force. Raises SettingsError with every wrong key."""
-    if file is None:
-        return policies.default()
-    try:
-        return policies.load(file.read_text(encoding="utf-8"))
-    except Invalid as invalid:
-        raise SettingsError([f"{file.name}: {problem}" for problem in invalid.problems]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{file}: a policy that can be read is wanted ({type(error).__name__})"]) from None
-
-
-def served_policy(file: Path | None) -> Policy:
-    """Load the policy for the service, whose tables hold windows of one length. Raises SettingsError."""
-    policy = policy_of(file)
-    if policy.attribution.window_min * MINUTE != WINDOW:
-        words = f"{WINDOW // MINUTE} is wanted: the tables hold windows of so many minutes"
-        raise SettingsError([f"attribution.window_min: {policy.attribution.window_min} was given; {words}"])
-    return policy
 
 
 class Service:
@@ -135,9 +71,9 @@ class Service:
         self._in_force = InForce(settings, source, self._adopt)
         self._place = Place(settings.role) if place is None else place
         self.clock = clocks.from_setting(settings.clock_file)
-        self.policy = served_policy(settings.policy_file)
+        self.policy = from_settings.served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
-        self._front = collectors_of(settings)
+        self._front = from_settings.collectors_of(settings)
         self._heard: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
         if settings.evidence_token is not None:
             self._heard[backend.PROVIDER] = backend.Evidence()
@@ -289,7 +225,7 @@ class Service:
 
     def _adopt(self, settings: Settings) -> None:
         """Believe with other secrets. Raises SettingsError, and changes nothing, where these cannot be used."""
-        made = collectors_of(settings)
+        made = from_settings.collectors_of(settings)
         self._readers |= made
         self.intake.rotate(made)
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from sqlalchemy import text
 
-from qos_monitor import bootstrap, clock
+from qos_monitor import clock, from_settings
 from qos_monitor.errors import SettingsError
-from qos_monitor.live_words import PROVIDERS
 from qos_monitor.polling.sources import SOURCES
+from qos_monitor.provider_words import PROVIDERS
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 
@@ -38,9 +38,9 @@ class Finding:
 async def findings(settings: Settings) -> list[Finding]:
     """Look at every part, and find what `serve` would stumble over; nothing is made and nothing is changed."""
     files = [
-        _usable("policy", lambda: bootstrap.served_policy(settings.policy_file).rule_version),
+        _usable("policy", lambda: from_settings.served_policy(settings.policy_file).rule_version),
         _usable("clock", lambda: _clock(settings.clock_file)),
-        _usable("collectors", lambda: f"{len(bootstrap.collectors_of(settings))} configured"),
+        _usable("collectors", lambda: f"{len(from_settings.collectors_of(settings))} configured"),
         _usable("listening", lambda: _address(settings.host)),
     ]
     return [

@@ -18,11 +18,13 @@ from qos_monitor import (
     checking,
     documents,
     forget_commands,
+    from_settings,
     live_check,
     mapping_commands,
     release,
     replay_commands,
-    rereading,
+    reread_commands,
+    roster,
     settings,
     supervising,
 )
@@ -40,7 +42,6 @@ from qos_monitor.place import Place, ServiceRole
 from qos_monitor.settings import Settings
 from qos_monitor.simulation import demo
 from qos_monitor.storage import engine as storage
-from qos_monitor.web import observations
 from rules import judge, report, world
 from rules import policy as policies
 from rules.document import Invalid, Problem
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     forget_commands.add_to(commands, configured)
     doctor.add_to(commands, configured)
     replay_commands.add_to(commands, configured)
-    rereading.add_to(commands, configured)
+    reread_commands.add_to(commands, configured)
     verify = commands.add_parser("verify", help="recompute bundles of evidence, and say equal or what differs")
     verify.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="several: oldest first, as a chain")
     verify.add_argument("--sha256", metavar="HEX", help="the hash that the claim carries of the (last) bundle")
@@ -125,10 +126,10 @@ def _add_token(commands: Commands, configured: argparse.ArgumentParser) -> None:
 def _add_import(commands: Commands, configured: argparse.ArgumentParser) -> None:
     imported = commands.add_parser("import", help="take in a file")
     kinds = imported.add_subparsers(required=True, metavar="KIND")
-    roster = kinds.add_parser("roster", parents=[configured], help="courses, enrolments and classes, as JSON")
-    roster.add_argument("file", type=Path, metavar="FILE")
-    roster.add_argument("--dry-run", action="store_true", help="only tell what would change")
-    roster.set_defaults(run=_import_roster)
+    of_school = kinds.add_parser("roster", parents=[configured], help="courses, enrolments and classes, as JSON")
+    of_school.add_argument("file", type=Path, metavar="FILE")
+    of_school.add_argument("--dry-run", action="store_true", help="only tell what would change")
+    of_school.set_defaults(run=_import_roster)
     importing.add_to(kinds, configured)
 
 
@@ -178,7 +179,7 @@ def _check_live(given: Settings, provider: str) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     as_of = clocks.SystemClock().now() if options.as_of is None else _instant(options.as_of)
-    policy = bootstrap.policy_of(options.policy)
+    policy = from_settings.policy_of(options.policy)
     given = world.read_world(documents.read_json(options.world))
     judgement = judge.judge(given, as_of, policy, is_working_day_in_china)
     if options.format == "text":
@@ -211,17 +212,16 @@ def _token(options: argparse.Namespace) -> int:
 
 
 def _import_roster(options: argparse.Namespace) -> int:
-    given = _settings(options)
-    roster = world.read_roster(documents.read_json(options.file))
-    planned = asyncio.run(_imported(given, roster, is_dry=options.dry_run))
+    given = world.read_roster(documents.read_json(options.file))
+    planned = asyncio.run(_imported(_settings(options), given, is_dry=options.dry_run))
     print(json.dumps({"dry_run": options.dry_run, **planned}, indent=2, ensure_ascii=False))
     return 0
 
 
-async def _imported(given: Settings, roster: World, *, is_dry: bool) -> dict[str, object]:
-    clock = clocks.from_setting(given.clock_file)
-    async with storage.opened(given.database_url) as engine:
-        return (await observations.imported(engine, roster, clock, audit.of_command(), is_dry=is_dry)).as_json()
+async def _imported(in_force: Settings, given: World, *, is_dry: bool) -> dict[str, object]:
+    clock = clocks.from_setting(in_force.clock_file)
+    async with storage.opened(in_force.database_url) as engine:
+        return (await roster.imported(engine, given, clock, audit.of_command(), is_dry=is_dry)).as_json()
 
 
 def _verify(options: argparse.Namespace) -> int:

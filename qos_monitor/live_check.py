@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from collectors.polls import Said
 from qos_monitor.clock import Clock
 from qos_monitor.errors import SettingsError
-from qos_monitor.live_words import PROVIDERS, Provider, ago
 from qos_monitor.polling.client import NO_ANSWER, TIMEOUT_S, Answer
 from qos_monitor.polling.jobs import client_of
 from qos_monitor.polling.sources import SOURCES, Source
+from qos_monitor.provider_words import PROVIDERS, Provider, ago
 from qos_monitor.settings import Settings, shown
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries

@@ -5,7 +5,7 @@ import asyncio
 import os
 
 from collectors.contract import Collector
-from qos_monitor import backend, bootstrap, lines, replaying, settings
+from qos_monitor import backend, from_settings, lines, replaying, settings
 from qos_monitor import clock as clocks
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.command_line import Commands
@@ -38,7 +38,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 async def _replayed(given: Settings) -> Replay:
     now = clocks.from_setting(given.clock_file).now()
-    terms = Terms(bootstrap.served_policy(given.policy_file), is_working_day_in_china)
+    terms = Terms(from_settings.served_policy(given.policy_file), is_working_day_in_china)
     readers = _readers(given)
     async with storage.opened(given.database_url) as engine:
         if missing := sorted(await replaying.unread(engine, readers)):
@@ -49,7 +49,7 @@ async def _replayed(given: Settings) -> Replay:
 
 def _readers(given: Settings) -> dict[str, Collector]:
     ours: dict[str, Collector] = {lines.PROVIDER: lines.ObservationLines(), backend.PROVIDER: backend.Evidence()}
-    return {**bootstrap.collectors_of(given), **ours, **polling.readers(given), **status_pages.readers(given)}
+    return {**from_settings.collectors_of(given), **ours, **polling.readers(given), **status_pages.readers(given)}
 
 
 def told(found: Replay, *, is_verbose: bool) -> list[str]:

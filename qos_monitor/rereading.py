@@ -3,21 +3,16 @@
 The service tries them by itself, a piece a minute and on while that helps; the command asks for all of them at once.
 """
 
-import argparse
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import literal, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Collector
-from qos_monitor import clock as clocks
-from qos_monitor import logs, reading, settings
+from qos_monitor import logs, reading
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act
-from qos_monitor.command_line import Commands
-from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import chunks
 from qos_monitor.storage.tables import UNREADABLE, WAITING, deliveries
@@ -94,21 +89,3 @@ async def _have_read(engine: AsyncEngine, seqs: Sequence[int]) -> None:
         async with storage.writing(engine) as conn:
             mine = update(deliveries).where(deliveries.c.seq.in_(some), _UNREADABLE)
             await conn.execute(mine.values(state=WAITING, problem=None))
-
-
-def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:
-    """Put the command into the command line."""
-    again = commands.add_parser("reread", parents=[configured], help="read again what could not be read")
-    again.add_argument("--provider", metavar="NAME", help="of one provider alone")
-    again.set_defaults(run=_reread)
-
-
-def _reread(options: argparse.Namespace) -> int:
-    count = asyncio.run(_done(settings.load(os.environ, options.config), options.provider))
-    print(f"{count} deliveries will be read again by the service")
-    return 0
-
-
-async def _done(given: Settings, provider: str | None) -> int:
-    async with storage.opened(given.database_url) as engine:
-        return await reread(engine, provider, clocks.from_setting(given.clock_file).now())

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Table, delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors.contract import ANYWHERE
 from qos_monitor import cancelling, due, naming, observing, tombstones
+from qos_monitor.access import audit
+from qos_monitor.access.audit import Act, Actor
+from qos_monitor.clock import Clock
 from qos_monitor.errors import InputError
-from qos_monitor.storage.engine import upsert
+from qos_monitor.storage.engine import reading, upsert, writing
 from qos_monitor.storage.rows import (
     Values,
     chunks,
@@ -141,6 +144,21 @@ async def apply(conn: AsyncConnection, roster: World, now: Instant) -> RosterPla
     await observing.remap(conn, await _rooms(conn, [*new_classes, *before], known), now)
     await _remap_people(conn, [*new_classes, *before], now)
     return planned
+
+
+async def imported(engine: AsyncEngine, given: World, clock: Clock, actor: Actor, *, is_dry: bool) -> RosterPlan:
+    """Apply a roster in one transaction, or only say what it would change.
+
+    Raises InputError where it contradicts what is stored.
+    """
+    if is_dry:
+        async with reading(engine) as conn:
+            return await plan(conn, given)
+    async with writing(engine) as conn:
+        now = clock.now()
+        planned = await apply(conn, given, now)
+        await audit.record(conn, Act(actor, "roster.changed", "roster", planned.counted()), now)
+        return planned
 
 
 async def _remap_people(conn: AsyncConnection, rows: Sequence[ScheduledClass], now: Instant) -> None:

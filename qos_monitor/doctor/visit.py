@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors.polls import POLLED
-from qos_monitor import backend, bootstrap, checking, lines
+from qos_monitor import backend, checking, from_settings, lines
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.doctor import ground, work
@@ -31,7 +31,7 @@ async def findings(
         found = [
             Finding(f"settings, {one.part}", Level.FAIL, one.words, "qos-monitor check tells more") for one in problems
         ]
-    policy = bootstrap.policy_of(settings.policy_file)
+    policy = from_settings.policy_of(settings.policy_file)
     found += ground.calendar(Terms(policy, is_working_day, BreakerLimits()), now)
     engine = storage.create(settings.database_url)
     try:
@@ -45,7 +45,7 @@ async def findings(
 
 def _looks(engine: AsyncEngine, settings: Settings, now: Instant) -> Sequence[tuple[str, _Look]]:
     providers = {
-        *bootstrap.collectors_of(settings),
+        *from_settings.collectors_of(settings),
         lines.PROVIDER,
         backend.PROVIDER,
         *polling.readers(settings),

@@ -58,7 +58,7 @@ class OwnEvidence:
             async with writing(self._engine) as conn:
                 await audit.record(conn, act, delivery.received_at)
         except web.HTTPRequestEntityTooLarge:
-            self._counted("too_large")
+            self._count("too_large")
             raise
         except documents.NotJson as wrong:
             return self._counted("invalid", answers.wrong(wrong.problems, 400))
@@ -75,6 +75,9 @@ class OwnEvidence:
                 known.update((await conn.execute(select(classes.c.id).where(classes.c.id.in_(ids)))).scalars())
         return sorted(class_ids - known)
 
-    def _counted(self, result: str, answer: web.Response | None = None) -> web.Response:
+    def _counted(self, result: str, answer: web.Response) -> web.Response:
+        self._count(result)
+        return answer
+
+    def _count(self, result: str) -> None:
         self._telemetry.deliveries[backend.PROVIDER, result].inc()
-        return answer or web.Response()

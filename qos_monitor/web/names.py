@@ -39,7 +39,7 @@ class NamesDoor:
             return caller
         if denial := answers.encoded(request):
             return denial
-        is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
+        is_dry = answers.is_dry_run(request)
         body = await request.read()
         try:
             given = await asyncio.to_thread(_read, body)

@@ -1,4 +1,4 @@
-"""``POST /v1/observations`` and ``PUT /v1/roster``: what the school itself tells us; all of a request or nothing."""
+"""``POST /v1/observations``: what the school's own systems saw, one JSON object a line; all of a request or nothing."""
 
 import asyncio
 
@@ -7,19 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from qos_monitor import clock as clocks
-from qos_monitor import documents, lines, logs, roster
+from qos_monitor import lines, logs
 from qos_monitor.access import audit
-from qos_monitor.access.audit import Act, Actor
+from qos_monitor.access.audit import Act
 from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
-from qos_monitor.errors import InputError, QosError
+from qos_monitor.errors import QosError
 from qos_monitor.intake import Intake
-from qos_monitor.storage.engine import TROUBLE, reading, writing
+from qos_monitor.storage.engine import TROUBLE, writing
 from qos_monitor.telemetry import Telemetry
 from qos_monitor.web import answers
 from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid
-from rules.world import World, read_roster
 
 
 class Observations:
@@ -79,54 +78,3 @@ class Observations:
 
     def _count(self, result: str) -> None:
         self._telemetry.deliveries[lines.PROVIDER, result].inc()
-
-
-class Roster:
-    """Takes courses, enrolments and classes."""
-
-    def __init__(self, engine: AsyncEngine, clock: Clock, gate: Gate) -> None:
-        self._engine = engine
-        self._clock = clock
-        self._gate = gate
-
-    def add_to(self, app: web.Application) -> None:
-        """Put the route into an application."""
-        app.router.add_put("/v1/roster", answers.or_come_again(self.put))
-
-    async def put(self, request: web.Request) -> web.Response:
-        """Add and change rows, and answer what that was; ``?dry_run=1`` answers what it would be."""
-        caller = await self._gate.admit(request, Scope.ROSTER)
-        if isinstance(caller, web.Response):
-            return caller
-        if denial := answers.encoded(request):
-            return denial
-        is_dry = request.query.get("dry_run", "0") not in {"", "0", "false"}
-        body = await request.read()
-        try:
-            given = await asyncio.to_thread(read, body)
-            planned = await imported(self._engine, given, self._clock, by_api(caller), is_dry=is_dry)
-        except documents.NotJson as wrong:
-            return answers.wrong(wrong.problems, 400)
-        except (Invalid, InputError) as wrong:
-            return answers.wrong(wrong.problems)
-        return answers.as_json({"dry_run": is_dry, **planned.as_json()})
-
-
-def read(body: bytes) -> World:
-    """Read a roster from JSON. Raises Invalid with every problem."""
-    return read_roster(documents.decoded(body))
-
-
-async def imported(engine: AsyncEngine, given: World, clock: Clock, actor: Actor, *, is_dry: bool) -> roster.RosterPlan:
-    """Apply a roster in one transaction, or only say what it would change.
-
-    Raises InputError where it contradicts what is stored.
-    """
-    if is_dry:
-        async with reading(engine) as conn:
-            return await roster.plan(conn, given)
-    async with writing(engine) as conn:
-        now = clock.now()
-        planned = await roster.apply(conn, given, now)
-        await audit.record(conn, Act(actor, "roster.changed", "roster", planned.counted()), now)
-        return planned

@@ -87,6 +87,7 @@ def test_a_class_called_off_and_on_again_is_two_notices_about_it() -> None:
         ),
         ({**TOKEN, "at": format_instant(MONDAY + 1)}, "at: must not lie in the future, nor before the year 2000"),
         ({**TOKEN, "at": "1999-12-31T23:59:59Z"}, "at: must not lie in the future, nor before the year 2000"),
+        ({**TOKEN, "at": None}, "at: must be an instant such as 2026-11-02T11:00:05.120Z, not null or missing"),
         ({**TOKEN, "reason": "conduct"}, "reason: is not a key of this format"),
         ({**TOKEN, "domains": {"moon": "full"}}, "domains.moon: is not a key of this format"),
         ({**KICK, "reason": "whim"}, f"reason: must be one of {', '.join(sorted(REASONS))}, not 'whim'"),

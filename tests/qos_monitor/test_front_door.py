@@ -12,7 +12,7 @@ from database import Database
 from rules_school import crowd, dropped, enrolment, kept_out, lesson, local, present, received, school, seen
 from running import running
 
-from qos_monitor import bootstrap, clock
+from qos_monitor import clock, from_settings
 from qos_monitor.errors import SettingsError
 from rules import policy as policies
 from rules.span import HOUR, Instant, format_instant
@@ -148,6 +148,6 @@ def test_a_policy_with_windows_of_another_length_is_judged_with_but_not_served(t
     shipped = Path(policies.__file__).with_name("policy.toml").read_text(encoding="utf-8")
     file.write_text(shipped.replace("window_min = 30", "window_min = 60"), encoding="utf-8")
 
-    assert bootstrap.policy_of(file).attribution.window_min == 60
+    assert from_settings.policy_of(file).attribution.window_min == 60
     with pytest.raises(SettingsError, match=r"attribution\.window_min: 60 was given; 30 is wanted"):
-        bootstrap.served_policy(file)
+        from_settings.served_policy(file)

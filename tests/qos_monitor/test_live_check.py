@@ -19,8 +19,8 @@ from zoom_account import ACCOUNT, FakeZoom
 
 from collectors.registry import OURS
 from qos_monitor import cli, live_check, settings
-from qos_monitor.live_words import PROVIDERS, ago
 from qos_monitor.polling.sources import SOURCES
+from qos_monitor.provider_words import PROVIDERS, ago
 from qos_monitor.settings import TABLE
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries

@@ -13,7 +13,6 @@ from qos_monitor.errors import InputError
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.rows import class_of, enrolment_of, window_of
 from qos_monitor.storage.tables import class_learners, classes, enrolments, learners, verdicts, windows
-from qos_monitor.web.observations import imported
 from rules.span import HOUR, MINUTE
 from rules.world import World, read_roster
 
@@ -21,7 +20,7 @@ CLOCK = SetClock(MONDAY - HOUR)
 
 
 async def put(engine: AsyncEngine, world: World, *, is_dry: bool = False) -> dict[str, object]:
-    return (await imported(engine, world, CLOCK, SOMEBODY, is_dry=is_dry)).as_json()
+    return (await roster.imported(engine, world, CLOCK, SOMEBODY, is_dry=is_dry)).as_json()
 
 
 def nothing_but(**changes: object) -> dict[str, object]:

@@ -7,8 +7,8 @@ import pytest
 
 from collectors.twilio import Twilio
 from qos_monitor import settings
-from qos_monitor.bootstrap import collectors_of
 from qos_monitor.errors import SettingsError
+from qos_monitor.from_settings import collectors_of
 from qos_monitor.settings import TABLE, Settings
 
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qos_monitor.claims.signing import signed
 from qos_monitor.storage import engine as storage
 from qos_monitor.web.cases import CasesOptions, routes
-from qos_monitor.web.observations import Roster
+from qos_monitor.web.roster import Roster
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 DECISION = b'{"decision":"release","actor":"Li Wei","reason":"Looked at."}'
