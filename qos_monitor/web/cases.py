@@ -17,6 +17,7 @@ from qos_monitor.claims.signing import TOLERANCE_S, NotBelieved, believe
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
+from qos_monitor.web.app import ANY_ID
 from qos_monitor.web.gate import Gate, by_api
 from rules.document import Invalid
 from rules.policy import Policy
@@ -59,7 +60,7 @@ class Cases:
             web.get("/v1/cases", stored(self.list)),
             web.get("/v1/cases/{key}", stored(self.show)),
             web.post("/v1/cases/{key}/decision", stored(self.decide)),
-            web.get("/v1/learners/{id}/timeline", stored(self.timeline)),
+            web.get(f"/v1/learners/{ANY_ID}/timeline", stored(self.timeline)),
             web.get("/v1/bundles/{sha256}", stored(self.bundle)),
             web.post("/v1/claims/{key}/status", stored(self.status)),
             web.get("/schema/claim.json", self.schema),

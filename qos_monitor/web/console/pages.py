@@ -17,6 +17,7 @@ from qos_monitor.claims.lifecycle import CaseState, IllegalMove
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
+from qos_monitor.web.app import ANY_ID
 from qos_monitor.web.cases import decided
 from qos_monitor.web.console import overview
 from qos_monitor.web.console.keeper import COOKIE, NAME_MAX, Keeper, Visitor
@@ -84,8 +85,8 @@ class Console:
             web.post("/console/cases/{key}/decision", stored(self._inside(self.decide))),
             web.get("/console/bundles/{sha256}", stored(self._inside(self.bundle))),
             web.get("/console/learners", stored(self._inside(self.find))),
-            web.get("/console/learners/{id}", stored(self._inside(self.learner))),
-            web.get("/console/classes/{id}", stored(self._inside(self.one_class))),
+            web.get(f"/console/learners/{ANY_ID}", stored(self._inside(self.learner))),
+            web.get(f"/console/classes/{ANY_ID}", stored(self._inside(self.one_class))),
         ]
 
     async def home(self, _request: web.Request) -> web.Response:

@@ -92,3 +92,4 @@ async def test_what_strangers_wrote_is_never_markup_on_any_page(browser: Browser
         assert "49{%raw" not in page, path
     _, trail = await browser.get("/console/audit")
     assert "&lt;img src=x onerror" in trail
+    assert (await browser.get(f"/console/learners/{quote(learner, safe='')}"))[0] == 200
