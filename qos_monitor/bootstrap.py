@@ -48,7 +48,7 @@ from qos_monitor.web.roster import Roster
 from qos_monitor.web.runbooks import Runbooks
 from qos_monitor.web.trail import Trail
 from qos_monitor.web.turnstile import Turnstile
-from qos_monitor.wiring import ALWAYS_FULL, Claims, every
+from qos_monitor.wiring import ALWAYS_FULL, ClaimsWiring, every
 from rules.span import MINUTE
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Service:
         # Webhooks are taken however far behind judging is: who takes them does not judge.
         lag_s_max = LAG_S_MAX if self._place.role.works else float("inf")
         self._health = Health(self.telemetry, self._gauges, self.clock, self._troubles(), lag_s_max)
-        self._claims = Claims(
+        self._claims = ClaimsWiring(
             self.engine, self.clock, self.policy, self._now_in_force, self.telemetry, tuple(self._readers)
         )
         self._door = Doorkeeper(

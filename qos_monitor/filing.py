@@ -12,7 +12,6 @@ from qos_monitor.claims.holding import hold, stand
 from qos_monitor.claims.ledger import JUDGE, CaseRow, canonical
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.claims.matching import OPEN, match
-from qos_monitor.claims.reviewing import review_due
 from qos_monitor.folding import Settle
 from rules.dossier import Dossier
 from rules.outage import Outage
@@ -20,7 +19,7 @@ from rules.policy import Policy
 from rules.remedy import COMPENSATION, REFUND, REVIEW, Case
 from rules.span import Instant
 
-__all__ = ["FilingOptions", "review_due", "settler"]
+_NEVER_FILED = (ClaimState.SUPERSEDED, ClaimState.WAITING)
 
 
 def settler(policy: Policy, options: FilingOptions) -> Settle:
@@ -81,6 +80,8 @@ class _Settling:
             await self._known(row, case, is_first=is_first)
 
     async def _open(self, case: Case) -> None:
+        if case.kind == COMPENSATION and await self.desk.is_claimed_by_others(case, _owed(case)):
+            return
         values = {
             "case_key": case.case_key,
             "kind": case.kind,
@@ -91,32 +92,8 @@ class _Settling:
             **_described(case, case.case_key),
             "amount_minor": case.amount_minor,
         }
-        if case.kind == COMPENSATION and await self._has_all_lessons(case):
-            return
         await ledger.insert_case(self.desk.conn, values, JUDGE, case.why, self.desk.now)
         await self._claim(case.case_key, case)
-
-    async def _has_all_lessons(self, case: Case) -> bool:
-        """Say whether other cases of the enrolment already claimed every lesson of this one."""
-        stand_in = CaseRow(
-            case_key=case.case_key,
-            kind=case.kind,
-            tier=case.tier,
-            learner_id=case.learner_id,
-            enrolment_id=case.enrolment_id,
-            lineage=case.lineage,
-            state=CaseState.CANDIDATE,
-            amount_minor=None,
-            currency=None,
-            body={},
-            created_at=self.desk.now,
-            filed_at=None,
-            due_target=None,
-            due_limit=None,
-            due_provisional=False,
-            claims=(),
-        )
-        return await self.desk.unclaimed(stand_in, _owed(case)) is None
 
     async def _known(self, row: CaseRow, case: Case, *, is_first: bool) -> None:
         if is_first:
@@ -226,9 +203,6 @@ class _Settling:
         if row.is_found:
             body = canonical({**row.body, "found": False})
             await ledger.update_case(self.desk.conn, row.case_key, self.desk.now, body=body)
-
-
-_NEVER_FILED = (ClaimState.SUPERSEDED, ClaimState.WAITING)
 
 
 def _dated(case: Case) -> dict[str, object]:

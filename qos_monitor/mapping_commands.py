@@ -16,8 +16,6 @@ from qos_monitor.unmapped import Unmapped
 from rules.document import Invalid, Problem
 from rules.span import HOUR
 
-HOURS_MAX: int = 24 * 366
-
 
 def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:
     """Put both into the command line."""
@@ -30,8 +28,8 @@ def add_to(commands: Commands, configured: argparse.ArgumentParser) -> None:
 
 
 def _unmapped(options: argparse.Namespace) -> int:
-    if not 1 <= options.hours <= HOURS_MAX:
-        raise Invalid([Problem("--hours", f"must be from 1 to {HOURS_MAX}")])
+    if not 1 <= options.hours <= unmapped.HOURS_MAX:
+        raise Invalid([Problem("--hours", f"must be from 1 to {unmapped.HOURS_MAX}")])
     found = asyncio.run(_listed(settings.load(os.environ, options.config), options.hours, options.provider))
     print(json.dumps({"unmapped": [one.as_json() for one in found]}, indent=2, ensure_ascii=False))
     return 0

@@ -15,8 +15,8 @@ from collectors.contract import Collector
 from qos_monitor import filing, judging, reading, sealing, tombstones
 from qos_monitor.claims import status
 from qos_monitor.claims.breaker import BreakerLimits
+from qos_monitor.claims.desk import FilingOptions
 from qos_monitor.claims.lifecycle import CaseState
-from qos_monitor.filing import FilingOptions
 from qos_monitor.judging import Terms
 from qos_monitor.redacting import REDACTED
 from qos_monitor.storage import engine as storage

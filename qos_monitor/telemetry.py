@@ -1,4 +1,4 @@
-"""Every metric, declared once; labels are closed sets, and no person is ever one."""
+"""Counts in this process, under the metrics of the catalogue: labels are closed sets, and no person is ever one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product

@@ -19,6 +19,8 @@ SEEN_MAX: int = 1_000_000
 """So many of the latest sightings are looked at for a list."""
 
 LISTED_MAX: int = 1_000
+HOURS_MAX: int = 24 * 366
+"""How far back a list may go."""
 OTHER: str = "other"
 
 

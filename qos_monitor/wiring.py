@@ -8,13 +8,14 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import filing, judging, reconciling, relay, remapping
+from qos_monitor.claims import reviewing
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
+from qos_monitor.claims.desk import FilingOptions
 from qos_monitor.claims.gateway import ClaimGateway
 from qos_monitor.claims.http import HttpClaimGateway
 from qos_monitor.claims.line import Line
 from qos_monitor.clock import Clock
-from qos_monitor.filing import FilingOptions
 from qos_monitor.scheduler import Job
 from qos_monitor.settings import Settings
 from qos_monitor.storage.engine import writing
@@ -28,12 +29,12 @@ from rules.policy import Policy
 from rules.span import HOUR, Instant
 
 ALWAYS_FULL = 2**31
-"""A job that is never run again within one tick."""
+"""As ``full`` of a job: it is run once in a tick, however much it did."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What judging and filing need, for as long as the service runs."""
+class ClaimsWiring:
+    """Makes the routes and the jobs of judging, filing and sending; lives as long as the service."""
 
     engine: AsyncEngine
     clock: Clock
@@ -89,7 +90,7 @@ class Claims:
 
     async def _reviewed(self, now: Instant) -> int:
         async with writing(self.engine) as conn:
-            return await filing.review_due(conn, now, self.policy, self._filing())
+            return await reviewing.review_due(conn, now, self.policy, self._filing())
 
     def _outgoing(self, gateway: ClaimGateway) -> list[Job]:
         line = Line(gateway)

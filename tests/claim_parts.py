@@ -20,8 +20,9 @@ from qos_monitor.claims.desk import Desk, FilingOptions
 from qos_monitor.claims.gateway import Accepted, Answer, ClaimGateway, NotKnown, Report
 from qos_monitor.claims.ledger import CaseRow
 from qos_monitor.claims.lifecycle import CaseState, ClaimState
+from qos_monitor.claims.reviewing import review_due
 from qos_monitor.claims.status import Status, apply
-from qos_monitor.filing import review_due, settler
+from qos_monitor.filing import settler
 from qos_monitor.observing import Entry
 from qos_monitor.relay import Relay
 from qos_monitor.storage import engine as storage

@@ -18,8 +18,9 @@ from qos_monitor import due, joins, judging, reading, reconciling, unmapped
 from qos_monitor.claims import views
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import FilingOptions
+from qos_monitor.claims.reviewing import review_due
 from qos_monitor.claims.views import Wanted
-from qos_monitor.filing import review_due, settler
+from qos_monitor.filing import settler
 from qos_monitor.gauges import Gauges
 from qos_monitor.relay import Relay
 from qos_monitor.rereading import Rereading

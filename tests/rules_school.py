@@ -284,6 +284,14 @@ def told(judgement: Judgement, class_id: str, who: str = "u1") -> str:
     return " ".join(str(part) for part in (row.verdict.value, row.by, row.grade, row.domain) if part is not None)
 
 
+def outages_found(
+    classes: Sequence[ScheduledClass], observations: Sequence[Observation], as_of: When | None = None
+) -> list[Outage]:
+    """Judge these classes, and give the outages of u1."""
+    found = judged(school(classes, observations), as_of).outages
+    return [outage for outage in found if outage.learner_id == "u1"]
+
+
 def outages_of(judgement: Judgement, who: str = "u1") -> list[tuple[float, str]]:
     """List the outages of a learner as hours and answer."""
     return [(hours(outage), outage.answer.value) for outage in judgement.outages if outage.learner_id == who]

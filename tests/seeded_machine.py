@@ -17,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from collectors.contract import Collector
 from qos_monitor import filing, judging, reading, reconciling
 from qos_monitor.claims import decision
-from qos_monitor.claims.desk import Desk
+from qos_monitor.claims.desk import Desk, FilingOptions
 from qos_monitor.claims.gateway import Accepted, Answer, ClaimGateway, NotKnown, Report, Told, Unavailable
 from qos_monitor.claims.lifecycle import ClaimState
 from qos_monitor.clock import Clock
-from qos_monitor.filing import FilingOptions
 from qos_monitor.folding import Settle
 from qos_monitor.intake import COLUMNS, Intake
 from qos_monitor.relay import Relay

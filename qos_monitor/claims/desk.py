@@ -17,7 +17,7 @@ from qos_monitor.claims.message import Claim, compose
 from qos_monitor.storage.tables import claims
 from rules.deadline import WorkingDay
 from rules.policy import Policy
-from rules.remedy import COMPENSATION, REVIEW
+from rules.remedy import COMPENSATION, REVIEW, Case
 from rules.span import Instant
 
 Due = tuple[str | None, str | None, bool]
@@ -144,18 +144,23 @@ class Desk:
     async def unclaimed(self, row: CaseRow, owed: Owed) -> Demand | None:
         """Tell what of this is not claimed yet, by this case or, of lessons, by any of the enrolment."""
         mine = [claim for claim in row.claims if not _is_blank(claim)]
-        others = [] if owed.kind != COMPENSATION else await self._of_enrolment(row)
+        others = [] if owed.kind != COMPENSATION else await self._of_enrolment(row.learner_id, row.enrolment_id)
         return unclaimed(owed, mine, [_without_blank(other) for other in others])
 
-    async def _of_enrolment(self, row: CaseRow) -> list[CaseRow]:
-        rows = await ledger.cases_of(self.conn, row.learner_id)
-        return [other for other in rows if other.enrolment_id == row.enrolment_id]
+    async def is_claimed_by_others(self, case: Case, owed: Owed) -> bool:
+        """Say whether the enrolment's cases that are kept claimed all of this already; the case is not one of them."""
+        others = await self._of_enrolment(case.learner_id, case.enrolment_id)
+        return unclaimed(owed, [], [_without_blank(other) for other in others]) is None
+
+    async def _of_enrolment(self, learner_id: str, enrolment_id: str) -> list[CaseRow]:
+        rows = await ledger.cases_of(self.conn, learner_id)
+        return [other for other in rows if other.enrolment_id == enrolment_id]
 
     async def _already_claimed(self, row: CaseRow, key: str) -> list[dict[str, object]]:
         """List what was sent for the enrolment and stays; for a compensation only what touches its lessons."""
         mine = set(row.body["terms"].get("class_ids", ()))
         entries = []
-        for other in await self._of_enrolment(row):
+        for other in await self._of_enrolment(row.learner_id, row.enrolment_id):
             if other.kind == REVIEW:
                 continue
             for claim in other.claims:

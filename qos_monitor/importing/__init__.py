@@ -1,1 +1,1 @@
-"""Readers of foreign files: bytes in, rows of the roster with the place each came from out."""
+"""Takes rosters from elsewhere, files or other systems: each row keeps the place it came from, for its mistakes."""

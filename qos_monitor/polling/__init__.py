@@ -1,1 +1,1 @@
-"""Asks providers for their statistics after each class, once, before they are forgotten over there."""
+"""Asks providers: who is in a class that runs, what was measured after it before they forget it, what they announce."""

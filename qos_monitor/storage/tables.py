@@ -1,4 +1,6 @@
-"""Every table, with the meaning and the unit of every column.
+"""The tables of the roster, of what came in, and of what was made of it, with the meaning and unit of every column.
+
+Those of keys, of processes and of what is no longer kept have files of their own (``*_tables.py``).
 
 Instants are UTC milliseconds since 1970 in a big integer, so that both databases compare them exactly. Ids of
 learners, classes and enrolments are the school's own texts. JSON is stored as text in canonical form (sorted

@@ -16,7 +16,6 @@ from rules.document import Invalid, Problem
 from rules.span import HOUR
 
 HOURS: str = "24"
-HOURS_MAX: int = 24 * 366
 
 
 class NamesDoor:
@@ -56,8 +55,8 @@ class NamesDoor:
         if isinstance(caller, web.Response):
             return caller
         hours = request.query.get("hours", HOURS)
-        if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 1 <= int(hours) <= HOURS_MAX):
-            return answers.wrong([Problem("hours", f"must be a whole number from 1 to {HOURS_MAX}")])
+        if not (hours.isascii() and hours.isdigit() and len(hours) <= 4 and 1 <= int(hours) <= unmapped.HOURS_MAX):
+            return answers.wrong([Problem("hours", f"must be a whole number from 1 to {unmapped.HOURS_MAX}")])
         since = self._clock.now() - int(hours) * HOUR
         async with reading(self._engine) as conn:
             found = await unmapped.listed(conn, since, request.query.get("provider") or None)

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qos_monitor import filing, judging
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
-from qos_monitor.filing import FilingOptions
+from qos_monitor.claims.desk import FilingOptions
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import learners
 from rules import policy as policies

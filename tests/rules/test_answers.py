@@ -2,28 +2,21 @@
 
 from rules_school import (
     NO_CROWD,
-    When,
     cases_of,
     crowd,
     judged,
     kept_out,
     lesson,
+    outages_found,
     outages_of,
     school,
     seen,
 )
 
-from rules.observation import Observation
-from rules.outage import Outage
 from rules.span import HOUR, MINUTE
-from rules.world import ScheduledClass
 
 MON = lesson("mon")
 A, B = MON.starts_at, MON.ends_at
-
-
-def _mine(classes: list[ScheduledClass], observations: list[Observation], as_of: When | None = None) -> list[Outage]:
-    return [outage for outage in judged(school(classes, observations), as_of).outages if outage.learner_id == "u1"]
 
 
 def test_the_clients_word_alone_is_reviewed_and_not_refunded() -> None:
@@ -106,7 +99,7 @@ def test_an_outage_is_owed_once_its_last_class_is_firm() -> None:
 
 
 def test_an_outage_is_clear_exactly_192_hours_after_its_end() -> None:
-    before, at = (_mine([MON], kept_out(MON), B + 192 * HOUR + more)[0] for more in (-1, 0))
+    before, at = (outages_found([MON], kept_out(MON), B + 192 * HOUR + more)[0] for more in (-1, 0))
 
     assert (before.answer.value, before.look_again_at) == ("not_yet", B + 192 * HOUR)
     assert (at.answer.value, at.look_again_at) == ("clear", None)
@@ -115,7 +108,7 @@ def test_an_outage_is_clear_exactly_192_hours_after_its_end() -> None:
 def test_an_outage_is_clear_exactly_thirty_minutes_after_a_recovery_began() -> None:
     passed = seen("check_passed", "Tue 12:00")
 
-    before, at = (_mine([MON], [*kept_out(MON), passed], when)[0] for when in ("Tue 12:29:59.999", "Tue 12:30"))
+    before, at = (outages_found([MON], [*kept_out(MON), passed], when)[0] for when in ("Tue 12:29:59.999", "Tue 12:30"))
 
     assert (before.answer.value, at.answer.value) == ("not_yet", "clear")
 
@@ -125,12 +118,12 @@ def test_a_recovery_that_speaks_for_one_of_two_domains_clears_neither() -> None:
     own = [*kept_out(MON), *kept_out(tue, blames="class")]
     passed = seen("check_passed", "Wed 12:00")
 
-    assert [o.answer.value for o in _mine([MON, tue], [*own, passed], "Wed 19:00")] == ["not_yet"]
+    assert [o.answer.value for o in outages_found([MON, tue], [*own, passed], "Wed 19:00")] == ["not_yet"]
 
 
 def test_one_looks_again_when_the_next_class_of_the_learner_can_be_judged() -> None:
     thu = lesson("thu", "Thu 19:00")
 
-    (outage,) = _mine([MON, thu], kept_out(MON), "Wed 12:00")
+    (outage,) = outages_found([MON, thu], kept_out(MON), "Wed 12:00")
 
     assert outage.look_again_at == thu.ends_at + 15 * MINUTE

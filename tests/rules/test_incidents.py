@@ -10,22 +10,16 @@ from rules_school import (
     kept_out,
     lesson,
     local,
+    outages_found,
     outages_of,
     school,
     seen,
 )
 
-from rules.observation import Observation
-from rules.outage import Outage
 from rules.span import HOUR
-from rules.world import ScheduledClass
 
 MON = lesson("mon")
 A, B = MON.starts_at, MON.ends_at
-
-
-def _mine(classes: list[ScheduledClass], observations: list[Observation], as_of: When | None = None) -> list[Outage]:
-    return [outage for outage in judged(school(classes, observations), as_of).outages if outage.learner_id == "u1"]
 
 
 def _login_fault(*when: When) -> list[tuple[float, str]]:
@@ -46,8 +40,8 @@ def test_an_incident_is_not_taken_across_a_recovery_that_speaks_for_its_domain()
     passed = seen("check_passed", "Tue 12:00", domains={"provider": "livekit"})
     observations = kept_out(tue, blames="login") + others.observations
 
-    (free,) = _mine([tue, *others.classes], observations)
-    (held,) = _mine([tue, *others.classes], [*observations, passed])
+    (free,) = outages_found([tue, *others.classes], observations)
+    (held,) = outages_found([tue, *others.classes], [*observations, passed])
 
     assert (free.starts_at, held.starts_at) == (local("Tue 08:00"), local("Tue 12:00:01"))
 
@@ -66,7 +60,7 @@ def test_a_healthy_window_parts_two_incidents() -> None:
     faulty = sum((crowd(begins, 6, 6, {"login": "sso"}) for begins in ("Tue 08:00", "Tue 19:00")), NO_CROWD)
     others = faulty + crowd("Tue 10:00", 20, 0, {"login": "sso"})
 
-    (outage,) = _mine([tue, *others.classes], kept_out(tue, blames="login") + others.observations)
+    (outage,) = outages_found([tue, *others.classes], kept_out(tue, blames="login") + others.observations)
 
     assert outage.starts_at == local("Tue 19:00")
 
@@ -77,8 +71,8 @@ def test_outages_that_overlap_once_widened_are_one() -> None:
     when = [local("Mon 20:00") + number * 12 * HOUR for number in range(8)]
     others = sum((crowd(begins, 6, 6, {"login": "sso"}) for begins in (*when, fri.starts_at)), NO_CROWD)
 
-    apart = _mine([mon, fri], own)
-    together = _mine([mon, fri, *others.classes], own + others.observations)
+    apart = outages_found([mon, fri], own)
+    together = outages_found([mon, fri, *others.classes], own + others.observations)
 
     assert [hours(outage) for outage in apart] == [1, 1]
     assert [(outage.starts_at, hours(outage)) for outage in together] == [(local("Mon 20:00"), 96)]

@@ -2,7 +2,6 @@
 
 import pytest
 from rules_school import (
-    When,
     cancelled,
     crowd,
     dropped,
@@ -11,6 +10,7 @@ from rules_school import (
     judged,
     kept_out,
     lesson,
+    outages_found,
     present,
     received,
     school,
@@ -18,7 +18,6 @@ from rules_school import (
 )
 
 from rules.observation import Observation
-from rules.outage import Outage
 from rules.span import DAY, HOUR, MINUTE, SECOND, Instant
 from rules.world import ScheduledClass
 
@@ -26,12 +25,8 @@ MON = lesson("mon")
 A, B = MON.starts_at, MON.ends_at
 
 
-def _mine(classes: list[ScheduledClass], observations: list[Observation], as_of: When | None = None) -> list[Outage]:
-    return [outage for outage in judged(school(classes, observations), as_of).outages if outage.learner_id == "u1"]
-
-
 def _spans(classes: list[ScheduledClass], observations: list[Observation]) -> list[float]:
-    return [hours(outage) for outage in _mine(classes, observations)]
+    return [hours(outage) for outage in outages_found(classes, observations)]
 
 
 def _both_out(later: ScheduledClass, *between: Observation, blames: str | None = None) -> list[float]:
@@ -46,7 +41,7 @@ def _both_out(later: ScheduledClass, *between: Observation, blames: str | None =
 def test_a_millisecond_less_than_48_hours_is_not_owed() -> None:
     def answer(ends: Instant) -> tuple[str, int | float]:
         row = lesson("wed", ends - HOUR)
-        outage = _mine([MON, row], kept_out(MON) + kept_out(row))[0]
+        outage = outages_found([MON, row], kept_out(MON) + kept_out(row))[0]
         return outage.answer.value, outage.span_s
 
     assert answer(A + 48 * HOUR - 1) == ("not_yet", 172_799.999)
@@ -57,7 +52,7 @@ def test_an_outage_without_a_class_anchor_is_never_owed() -> None:
     checks = [seen("check_failed", when, fault="platform") for when in ("Mon 20:10", "Wed 21:00")]
     observations = [*kept_out(MON), *dropped(MON, "Mon 19:42", start="Mon 19:12"), *checks]
 
-    (outage,) = _mine([MON], observations, "Fri 19:00")
+    (outage,) = outages_found([MON], observations, "Fri 19:00")
 
     assert (outage.answer.value, outage.span_s >= 172_800) == ("not_yet", True)
     assert {anchor.kind for anchor in outage.anchors} == {"ATTEMPT"}
@@ -69,14 +64,14 @@ def test_anchors_that_begin_less_than_an_hour_apart_are_not_two() -> None:
         row = lesson("long", "Mon 19:00", minutes=50 * 60)
         again = A + apart
         observations = [*kept_out(row), *dropped(row, again, start=again - 10 * SECOND)]
-        return _mine([row], observations)[0].answer.value
+        return outages_found([row], observations)[0].answer.value
 
     assert answer(HOUR - 10 * SECOND) == "not_yet"
     assert answer(HOUR) == "owed"
 
 
 def test_one_failed_class_never_becomes_48_hours_by_waiting() -> None:
-    assert [hours(o) for o in _mine([MON], kept_out(MON), A + 200 * DAY)] == [1]
+    assert [hours(o) for o in outages_found([MON], kept_out(MON), A + 200 * DAY)] == [1]
 
 
 # Anchors
@@ -84,7 +79,7 @@ def test_one_failed_class_never_becomes_48_hours_by_waiting() -> None:
 
 def test_a_run_from_the_start_reaches_back_to_its_shut_out_and_at_most_the_join_window() -> None:
     def begins(start: Instant) -> Instant:
-        return A - _mine([MON], kept_out(MON, start=start))[0].starts_at
+        return A - outages_found([MON], kept_out(MON, start=start))[0].starts_at
 
     assert begins(A - 5 * MINUTE) == 5 * MINUTE
     assert begins(A - 15 * MINUTE) == 15 * MINUTE
@@ -94,13 +89,13 @@ def test_a_run_from_the_start_reaches_back_to_its_shut_out_and_at_most_the_join_
 def test_a_shut_out_opened_by_a_session_lost_long_before_reaches_back_a_join_window() -> None:
     observations = dropped(MON, A - HOUR, start=A - 2 * HOUR)
 
-    assert _mine([MON], observations)[0].starts_at == A - 15 * MINUTE
+    assert outages_found([MON], observations)[0].starts_at == A - 15 * MINUTE
 
 
 def test_each_unbroken_run_of_lost_slots_is_an_anchor() -> None:
     observations = [*kept_out(MON), *dropped(MON, A + 30 * MINUTE, start=A + 25 * MINUTE)]
 
-    (outage,) = _mine([MON], observations)
+    (outage,) = outages_found([MON], observations)
 
     assert [(a.starts_at - A, a.ends_at - A) for a in outage.anchors] == [
         (0, 25 * MINUTE),
@@ -115,14 +110,14 @@ def test_time_lost_by_the_learner_is_no_part_of_an_anchor() -> None:
         seen("join_failed", A + 42 * MINUTE, MON, fault="learner"),
     ]
 
-    (outage,) = _mine([MON], observations)
+    (outage,) = outages_found([MON], observations)
 
     assert [(a.starts_at - A, a.ends_at - A) for a in outage.anchors] == [(0, 40 * MINUTE)]
 
 
 def test_ten_dark_minutes_by_the_platform_in_a_class_attended_are_an_attempt_anchor() -> None:
     def anchors(length: Instant) -> list[str]:
-        return [a.kind for outage in _mine([MON], kept_out(MON, end=A + length)) for a in outage.anchors]
+        return [a.kind for outage in outages_found([MON], kept_out(MON, end=A + length)) for a in outage.anchors]
 
     assert anchors(10 * MINUTE) == ["ATTEMPT"]
     assert anchors(10 * MINUTE - 10 * SECOND) == []
@@ -131,7 +126,7 @@ def test_ten_dark_minutes_by_the_platform_in_a_class_attended_are_an_attempt_anc
 def test_a_class_called_off_for_a_technical_reason_is_an_anchor_of_its_own_domain() -> None:
     row = lesson("mon", cancelled=cancelled("Mon 12:00", technical=True))
 
-    (outage,) = _mine([row], [])
+    (outage,) = outages_found([row], [])
 
     assert [(a.starts_at, a.ends_at, a.domain, a.grade, a.kind) for a in outage.anchors] == [
         (A, B, "class:mon", "A", "CLASS")
@@ -142,7 +137,7 @@ def test_a_check_is_an_anchor_of_a_second_where_the_platform_failed_it() -> None
     platform = seen("check_failed", "Mon 18:00", fault="platform", source="lab", domains={})
     learner = seen("check_failed", "Mon 18:30", fault="learner")
 
-    (outage,) = _mine([], [platform, learner], "Tue 18:00")
+    (outage,) = outages_found([], [platform, learner], "Tue 18:00")
 
     assert (outage.span_s, outage.domains) == (1, ("provider:lab",))
 

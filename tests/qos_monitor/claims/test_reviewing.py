@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.desk import FilingOptions
 from qos_monitor.claims.gateway import Unavailable
-from qos_monitor.filing import review_due
+from qos_monitor.claims.reviewing import review_due
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import cases
 from rules.deadline import UnpublishedYear

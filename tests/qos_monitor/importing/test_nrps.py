@@ -1,11 +1,10 @@
 """LTI Names and Roles against a server: signed requests, pages, differences, roles in every spelling."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from import_command import ImportCommand
 from roster_server import CLIENT, FakeSchool, Misdeed, Row, private_key, says, served
 
 from qos_monitor import cli
@@ -47,38 +46,18 @@ def url(school: FakeSchool) -> Iterator[str]:
         yield address
 
 
-class Command:
-    """Runs the import, and keeps what was printed."""
-
-    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.url = url
-        self._capsys = capsys
-
-    def run(self, *more: str) -> tuple[int, str, str]:
-        argv = ["import", "nrps", f"{self.url}/nrps", "--token-url", f"{self.url}/token", "--client-id", CLIENT[0]]
-        code = cli.main([*argv, "--key-id", "k1", *(more if "--course" in more else ("--course", "math", *more))])
-        told = self._capsys.readouterr()
-        return code, told.out, told.err
-
-    def done(self, *more: str) -> dict[str, Any]:
-        code, out, err = self.run(*more)
-        assert (code, err) == (0, "")
-        told: dict[str, Any] = json.loads(out)
-        return told
-
-    def refused(self, *more: str) -> str:
-        code, out, err = self.run(*more)
-        assert (code, out) == (2, "")
-        return err.replace(self.url, "")
+def _arguments(url: str, more: tuple[str, ...]) -> list[str]:
+    fixed = ["nrps", f"{url}/nrps", "--token-url", f"{url}/token", "--client-id", CLIENT[0], "--key-id", "k1"]
+    return [*fixed, *(more if "--course" in more else ("--course", "math", *more))]
 
 
 @pytest.fixture
-def command(url: str, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(url, capsys)
+def command(url: str, capsys: pytest.CaptureFixture[str]) -> ImportCommand:
+    return ImportCommand(url, capsys, _arguments)
 
 
 @pytest.mark.usefixtures("timetable")
-def test_members_join_the_classes_to_come_of_their_course_after_a_dry_run_and_once(command: Command) -> None:
+def test_members_join_the_classes_to_come_of_their_course_after_a_dry_run_and_once(command: ImportCommand) -> None:
     both = {"c1": ["learner_ids"], "c2": ["learner_ids"]}
     for more, changed in (["--dry-run"], both), ([], both), ([], {}):
         told = command.done(*more)
@@ -87,7 +66,7 @@ def test_members_join_the_classes_to_come_of_their_course_after_a_dry_run_and_on
 
 
 @pytest.mark.usefixtures("timetable")
-def test_the_request_for_a_token_is_signed_with_our_key(command: Command, school: FakeSchool) -> None:
+def test_the_request_for_a_token_is_signed_with_our_key(command: ImportCommand, school: FakeSchool) -> None:
     command.done()
     (claims,) = school.assertions
     assert (claims["kid"], claims["alg"], claims["iss"]) == ("k1", "RS256", CLIENT[0])
@@ -96,12 +75,12 @@ def test_the_request_for_a_token_is_signed_with_our_key(command: Command, school
 
 
 @pytest.mark.usefixtures("timetable")
-def test_only_the_classes_named_are_touched(command: Command) -> None:
+def test_only_the_classes_named_are_touched(command: ImportCommand) -> None:
     assert list(command.done("--classes", "*1")["classes"]["changed"]) == ["c1"]
 
 
 @pytest.mark.usefixtures("timetable")
-def test_who_is_active_no_more_has_ended(command: Command, school: FakeSchool) -> None:
+def test_who_is_active_no_more_has_ended(command: ImportCommand, school: FakeSchool) -> None:
     command.done()
     school.members[0] = member("u1", "Learner", status="Inactive")
     assert command.done()["ended"] == {"c1": ["u1"], "c2": ["u1"]}
@@ -109,7 +88,7 @@ def test_who_is_active_no_more_has_ended(command: Command, school: FakeSchool) -
 
 @pytest.mark.usefixtures("timetable")
 def test_differences_are_asked_for_next_time_and_change_only_who_they_name(
-    command: Command, school: FakeSchool, tmp_path: Path
+    command: ImportCommand, school: FakeSchool, tmp_path: Path
 ) -> None:
     kept = tmp_path / "since"
     more = ("--differences", str(kept))
@@ -126,14 +105,14 @@ def test_differences_are_asked_for_next_time_and_change_only_who_they_name(
     assert command.done()["classes"]["unchanged"] == 2
 
 
-def test_differences_of_another_server_are_not_asked_for(command: Command, tmp_path: Path) -> None:
+def test_differences_of_another_server_are_not_asked_for(command: ImportCommand, tmp_path: Path) -> None:
     (tmp_path / "since").write_text("https://elsewhere.example/nrps", encoding="utf-8")
     assert "holds the address of another server" in command.refused("--differences", str(tmp_path / "since"))
 
 
 @pytest.mark.usefixtures("timetable")
 def test_an_instructor_takes_over_where_the_teacher_left_and_no_assistant_before(
-    command: Command, school: FakeSchool
+    command: ImportCommand, school: FakeSchool
 ) -> None:
     assistant = member("a1", "Instructor", f"{VOCABULARY}/membership/Instructor#TeachingAssistant")
     school.members = [*LEARNERS, assistant, member("t2", "Instructor"), member("t3", "Instructor")]
@@ -145,12 +124,12 @@ def test_an_instructor_takes_over_where_the_teacher_left_and_no_assistant_before
 
 
 @pytest.mark.usefixtures("timetable")
-def test_a_course_without_learners_leaves_its_classes_alone(command: Command, school: FakeSchool) -> None:
+def test_a_course_without_learners_leaves_its_classes_alone(command: ImportCommand, school: FakeSchool) -> None:
     school.members = [TEACHER]
     assert command.refused().splitlines() == ["c1: would have no learner", "c2: would have no learner"]
 
 
-def test_a_course_nobody_knows_is_told(command: Command) -> None:
+def test_a_course_nobody_knows_is_told(command: ImportCommand) -> None:
     assert command.refused("--course", "chess").startswith("--course: has no class on the roster")
 
 
@@ -169,13 +148,13 @@ def test_a_course_nobody_knows_is_told(command: Command) -> None:
     ],
 )
 def test_what_is_no_membership_is_told_in_words(
-    command: Command, school: FakeSchool, misdeed: Misdeed, wanted: str
+    command: ImportCommand, school: FakeSchool, misdeed: Misdeed, wanted: str
 ) -> None:
     school.misdeeds = [misdeed]
     assert command.refused().startswith(wanted)
 
 
-def test_a_key_that_cannot_sign_is_told_and_not_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_sign_is_told_and_not_shown(command: ImportCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in "hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----":
         monkeypatch.setenv("QOS_LTI_PRIVATE_KEY", wrong)
         told = command.refused()

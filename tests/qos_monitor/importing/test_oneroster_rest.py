@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
+from import_command import ImportCommand
 from roster_server import CLIENT, FakeSchool, Misdeed, hangs_up, remote_of, row, says, served, small_school
 
-from qos_monitor import cli
 from qos_monitor.importing import oneroster, oneroster_rest, remote
 from qos_monitor.importing.delivery import opened
 from qos_monitor.importing.oneroster_records import Mapped
@@ -29,46 +28,23 @@ def url(school: FakeSchool) -> Iterator[str]:
         yield address
 
 
-class Command:
-    """Runs the import, and keeps what was printed."""
-
-    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.url = url
-        self._capsys = capsys
-
-    def run(self, *more: str) -> tuple[int, str, str]:
-        argv = ["import", "oneroster-rest", f"{self.url}/or", "--token-url", f"{self.url}/token", *more]
-        code = cli.main(argv)
-        told = self._capsys.readouterr()
-        assert CLIENT[1] not in told.out + told.err
-        assert "token-" not in told.err
-        return code, told.out, told.err
-
-    def done(self, *more: str) -> dict[str, Any]:
-        code, out, err = self.run(*more)
-        assert (code, err) == (0, "")
-        told: dict[str, Any] = json.loads(out)
-        return told
-
-    def refused(self, *more: str) -> str:
-        code, out, err = self.run(*more)
-        assert (code, out) == (2, "")
-        return err.replace(self.url, "")
+def _arguments(url: str, more: tuple[str, ...]) -> list[str]:
+    return ["oneroster-rest", f"{url}/or", "--token-url", f"{url}/token", *more]
 
 
 @pytest.fixture
-def command(url: str, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(url, capsys)
+def command(url: str, capsys: pytest.CaptureFixture[str]) -> ImportCommand:
+    return ImportCommand(url, capsys, _arguments)
 
 
-def test_courses_arrive_after_a_dry_run_and_once(command: Command, school: FakeSchool) -> None:
+def test_courses_arrive_after_a_dry_run_and_once(command: ImportCommand, school: FakeSchool) -> None:
     for more, added in (["--dry-run"], ["math"]), ([], ["math"]), ([], []):
         assert command.done(*more)["courses"]["added"] == added
     assert school.scopes == [oneroster_rest.SCOPE] * 3
     assert len(school.tokens) == 3
 
 
-def test_it_reads_what_the_csv_of_the_same_school_says(command: Command, tmp_path: Path) -> None:
+def test_it_reads_what_the_csv_of_the_same_school_says(command: ImportCommand, tmp_path: Path) -> None:
     told = command.done("--save", str(tmp_path / "groups.zip"), "--dry-run")
     assert told["groups"] == {"math-7b": {"course_id": "math", "title": "Maths 7b", "teachers": 2, "learners": 2}}
     _, groups = oneroster.read(opened(tmp_path / "groups.zip"), Mapped())
@@ -82,7 +58,7 @@ def test_it_reads_what_the_csv_of_the_same_school_says(command: Command, tmp_pat
 @pytest.mark.parametrize("tells_total", [True, False])
 @pytest.mark.parametrize("tells_links", [True, False])
 def test_every_page_is_asked_for_however_the_server_counts(
-    command: Command, school: FakeSchool, tells_total: bool, tells_links: bool
+    command: ImportCommand, school: FakeSchool, tells_total: bool, tells_links: bool
 ) -> None:
     school.records["courses"] = [row(f"c{n}", title=f"Course {n}") for n in range(7)] + school.records["courses"]
     school.tells_total, school.tells_links = tells_total, tells_links
@@ -91,51 +67,51 @@ def test_every_page_is_asked_for_however_the_server_counts(
     assert offsets == ["0", "3", "6", "8"][: 3 if tells_total or tells_links else 4]
 
 
-def test_only_active_records_are_asked_for_if_wanted(command: Command, school: FakeSchool) -> None:
+def test_only_active_records_are_asked_for_if_wanted(command: ImportCommand, school: FakeSchool) -> None:
     school.records["courses"].append(row("old", title="Old") | {"status": "tobedeleted"})
     assert command.done()["skipped"][0] == "courses[1]: its status is tobedeleted"
     assert command.done("--active-only")["skipped"] == ["enrollments[4]: neither student nor teacher"]
     assert any("filter=status%3D'active'" in asked for asked in school.asked)
 
 
-def test_a_collection_that_changes_between_two_pages_is_read_anew(command: Command, school: FakeSchool) -> None:
+def test_a_collection_that_changes_between_two_pages_is_read_anew(command: ImportCommand, school: FakeSchool) -> None:
     school.records["courses"] += [row(f"c{n}", title="C") for n in range(4)]
     school.late["courses"] = [row("late", title="Late")]
     assert len(command.done()["courses"]["added"]) == 6
     assert [asked.partition("offset=")[2] for asked in school.asked if "/courses" in asked] == ["0", "3", "0", "3"]
 
 
-def test_a_collection_that_never_keeps_still_is_told(command: Command, school: FakeSchool) -> None:
+def test_a_collection_that_never_keeps_still_is_told(command: ImportCommand, school: FakeSchool) -> None:
     page = json.dumps({"orgs": [row("o1", name="O")]})
     school.misdeeds = [says(200, page, X_Total_Count=str(total)) for total in (5, 6) * 3]
     assert command.refused().startswith("/or/orgs: changed between two pages, 3 times over")
 
 
-def test_a_server_that_gives_the_same_page_for_ever_is_told(command: Command, school: FakeSchool) -> None:
+def test_a_server_that_gives_the_same_page_for_ever_is_told(command: ImportCommand, school: FakeSchool) -> None:
     page = json.dumps({"orgs": [row("o1", name="O")]})
     school.misdeeds = [says(200, page)] * 6
     assert command.refused().startswith("/or/orgs: changed between two pages, 3 times over")
 
 
-def test_a_token_that_ended_is_asked_for_anew(command: Command, school: FakeSchool) -> None:
+def test_a_token_that_ended_is_asked_for_anew(command: ImportCommand, school: FakeSchool) -> None:
     school.token_uses = 2
     command.done()
     assert len(school.tokens) == 4  # seven pages, of which the users are two
 
 
-def test_a_token_refused_twice_is_told(command: Command, school: FakeSchool) -> None:
+def test_a_token_refused_twice_is_told(command: ImportCommand, school: FakeSchool) -> None:
     school.token_uses = 0
     assert command.refused() == "/or/orgs: does not let us in: the token was refused twice (401)\n"
     assert len(school.tokens) == 2
 
 
-def test_trouble_over_there_passes(command: Command, school: FakeSchool) -> None:
+def test_trouble_over_there_passes(command: ImportCommand, school: FakeSchool) -> None:
     school.token_misdeeds = [says(503, Retry_After="0")]
     school.misdeeds = [says(500, Retry_After="0"), says(429, Retry_After="0"), says(502, Retry_After="0")]
     assert command.done()["courses"]["added"] == ["math"]
 
 
-def test_trouble_that_stays_is_told_as_such(command: Command, school: FakeSchool) -> None:
+def test_trouble_that_stays_is_told_as_such(command: ImportCommand, school: FakeSchool) -> None:
     school.misdeeds = [says(503, Retry_After="0")] * remote.TRIES_MAX
     code, _, err = command.run()
     assert code == 1
@@ -158,7 +134,7 @@ def test_trouble_that_stays_is_told_as_such(command: Command, school: FakeSchool
     ],
 )
 def test_what_is_no_roster_is_told_in_words(
-    command: Command, school: FakeSchool, misdeed: Misdeed, wanted: str
+    command: ImportCommand, school: FakeSchool, misdeed: Misdeed, wanted: str
 ) -> None:
     school.misdeeds = [misdeed]
     assert any(line.startswith(wanted) for line in command.refused().splitlines())
@@ -176,13 +152,13 @@ def test_what_is_no_roster_is_told_in_words(
     ],
 )
 def test_who_gets_no_token_is_told_why_without_the_secret(
-    command: Command, school: FakeSchool, misdeed: Misdeed, wanted: str
+    command: ImportCommand, school: FakeSchool, misdeed: Misdeed, wanted: str
 ) -> None:
     school.token_misdeeds = [misdeed]
     assert command.refused().startswith(wanted)
 
 
-def test_a_wrong_record_is_told_with_its_offset(command: Command, school: FakeSchool) -> None:
+def test_a_wrong_record_is_told_with_its_offset(command: ImportCommand, school: FakeSchool) -> None:
     enrollments = school.records["enrollments"]
     enrollments[1] = {**enrollments[1], "endDate": "soon"}
     enrollments[2] = {**enrollments[2], "user": {"sourcedId": "nobody"}}
@@ -193,14 +169,14 @@ def test_a_wrong_record_is_told_with_its_offset(command: Command, school: FakeSc
 
 
 def test_an_answer_without_end_is_refused(
-    command: Command, school: FakeSchool, monkeypatch: pytest.MonkeyPatch
+    command: ImportCommand, school: FakeSchool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "ANSWER_BYTES_MAX", 200)
     school.records["orgs"] = [row("o1", name="x" * 500)]
     assert command.refused().startswith("/or/orgs: must answer in at most 200 bytes")
 
 
-def test_a_secret_goes_to_nobody_but_over_https(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
+def test_a_secret_goes_to_nobody_but_over_https(monkeypatch: pytest.MonkeyPatch, command: ImportCommand) -> None:
     for address in "http://sis.example/or", "ftp://sis.example", "https://u:p@sis.example", "nowhere", "https://":
         command.url = address
         assert "must be an https address" in command.refused()
