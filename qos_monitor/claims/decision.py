@@ -50,7 +50,7 @@ def read_decision(value: object) -> Decision:
     problems: list[Problem] = []
     fields = Fields(value, "", problems)
     what = fields.choice("decision", str, (RELEASE, WITHDRAW))
-    actor, reason = fields.text("actor"), fields.text("reason")
+    actor, reason = _said(fields, "actor"), _said(fields, "reason")
     given = fields.take("evidence")
     reference = None if given is None else _reference(Fields(given, "evidence", problems))
     fields.close()
@@ -59,6 +59,8 @@ def read_decision(value: object) -> Decision:
     for key, text, most in (("actor", actor, _ACTOR_MAX), ("reason", reason, _WORDS_MAX)):
         if len(text) > most or "\0" in text:
             fields.note(key, f"must have at most {most} characters, none of them NUL")
+    if not actor.isprintable():
+        fields.note("actor", "must be written in signs that can be seen")
     if actor in (ledger.JUDGE, ledger.RELAY, ledger.REFUND_SYSTEM, ledger.DEADLINE):
         fields.note("actor", "must be a person's name, not one of the machine's own")
     if problems:
@@ -66,9 +68,17 @@ def read_decision(value: object) -> Decision:
     return Decision(what, actor, reason, reference)
 
 
+def _said(fields: Fields, key: str) -> str:
+    """Read what a person has to say, without the blanks around it."""
+    text = fields.text(key)
+    if text and not text.strip():
+        fields.note(key, "must not be blank")
+    return text.strip()
+
+
 def _reference(fields: Fields) -> str:
     grade = fields.take("grade")
-    reference = fields.text("reference")
+    reference = _said(fields, "reference")
     fields.close()
     if grade != "A":
         fields.note("grade", "must be A: only a server's own record may take back what was promised")
