@@ -8,6 +8,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from collectors.contract import REFUSALS
 from collectors.polls import POLLED, Said
 from qos_monitor.metrics import counted, labels, standing, tallied
 from qos_monitor.metrics.metric import Metric
@@ -33,7 +34,7 @@ class Telemetry:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self._refusals = self._declare(counted.REFUSED)
+        self._refusals = self._children(counted.REFUSED, providers, sorted(REFUSALS))
         self.strangers = self._declare(counted.STRANGERS)
         self.deliveries = self._children(counted.DELIVERIES, providers, labels.DELIVERY_RESULTS)
         self._limited = self._children(counted.LIMITED, labels.LIMITS)
@@ -61,7 +62,7 @@ class Telemetry:
 
     def refused(self, provider: str, reason: str) -> None:
         """Count a sender who was not believed; the reason is a collector's closed word."""
-        self._refusals.labels(provider, reason).inc()
+        self._refusals[provider, reason].inc()
 
     def limited(self, limit: str) -> None:
         """Count a request that was told to come later."""

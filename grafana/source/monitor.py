@@ -100,7 +100,7 @@ _INTAKE = (
         "Verified, stored and committed. A sender gives up after some seconds and sends again.",
         "s",
         [
-            (f"histogram_quantile({q}, {rate('qos_intake_duration_seconds_bucket', 'le', OF_INSTANCE)})", name)
+            (f"histogram_quantile({q}, {rate('qos_intake_duration_seconds_bucket', 'le', OF_INSTANCE)}) >= 0", name)
             for q, name in ((0.5, "median"), (0.95, "95th percentile"), (0.99, "99th percentile"))
         ],
         steps=((None, GOOD), (1, BAD)),
@@ -219,7 +219,10 @@ _WORK = (
         "s",
         [
             (
-                (f"histogram_quantile({q}, sum by (le) (max by (le) (rate(qos_verdict_lag_seconds_bucket[{RATE}]))))"),
+                (
+                    f"histogram_quantile({q}, "
+                    f"sum by (le) (max by (le) (rate(qos_verdict_lag_seconds_bucket[{RATE}])))) >= 0"
+                ),
                 name,
             )
             for q, name in ((0.5, "median"), (0.95, "95th percentile"))

@@ -192,7 +192,7 @@ _DOOR = (
             (
                 (
                     f"histogram_quantile({quantile}, "
-                    f"{grown('qos_join_duration_seconds_bucket', 'provider, le', 'provider, le', '1d')})"
+                    f"{grown('qos_join_duration_seconds_bucket', 'provider, le', 'provider, le', '1d')}) >= 0"
                 ),
                 f"{{{{provider}}}} {name}",
             )

@@ -20,6 +20,9 @@ _CLASS_MAX = 6 * HOUR
 _FRESH = 2 * MINUTE
 """Statistics that ended longer ago say nothing about now."""
 _TRIES = MINUTE
+_FORGIVEN = 5 * MINUTE
+"""Less than this lost of a class is no loss (SPEC 5), nor less than a quarter of a short one. So who is late, waits for
+the teacher at the start, or is let out before the end, is not yet missed."""
 _LIFE = (Kind.ATTEMPTED, Kind.JOIN_FAILED, Kind.JOINED, Kind.LEFT)
 _NEVER = 0
 
@@ -45,7 +48,7 @@ def statement(dialect: str, policy: Policy, now: Instant) -> Select[Any]:
     linked = linked.outerjoin(people, _same(people))
     # A list, not a join: SQLite makes an index of it, where it would look through a joined one for every learner.
     is_poor = tuple_(people.c.class_id, people.c.participant_id).in_(poor)
-    state = _state(people, is_poor, now).label("state")
+    state = _state(running, people, is_poor, now).label("state")
     return (
         select(running.c.provider, people.c.node, state, func.count())
         .select_from(linked)
@@ -56,7 +59,11 @@ def statement(dialect: str, policy: Policy, now: Instant) -> Select[Any]:
 def _running(now: Instant) -> Any:  # noqa: ANN401 - SQLAlchemy's CTE has no type for its columns
     goes_on = or_(classes.c.cancelled_at.is_(None), classes.c.cancelled_at > now)
     is_on = and_(classes.c.ends_at > now, classes.c.starts_at <= now, goes_on)
-    return select(classes.c.id, classes.c.provider).where(is_on).cte("running")
+    lasts = classes.c.ends_at - classes.c.starts_at
+    forgiven = case((lasts < 4 * _FORGIVEN, lasts / 4), else_=_FORGIVEN)
+    has_begun = (classes.c.starts_at + forgiven <= now).label("has_begun")
+    nearly_over = (classes.c.ends_at - forgiven).label("nearly_over")
+    return select(classes.c.id, classes.c.provider, has_begun, nearly_over).where(is_on).cte("running")
 
 
 def _same(other: Any) -> ColumnElement[bool]:  # noqa: ANN401 - any of the subqueries below
@@ -135,17 +142,25 @@ def _poor(dialect: str, policy: Policy, running: Any, now: Instant) -> Select[An
     return select(seen.class_id, seen.participant_id).where(seen.kind == Kind.QUALITY.value, fresh, is_poor)
 
 
-def _state(people: Any, is_poor: ColumnElement[bool], now: Instant) -> ColumnElement[str]:  # noqa: ANN401 - as above
-    found = people.c
+def _state(
+    running: Any,  # noqa: ANN401 - as above
+    people: Any,  # noqa: ANN401 - as above
+    is_poor: ColumnElement[bool],
+    now: Instant,
+) -> ColumnElement[str]:
+    found, of_class = people.c, running.c
     tries = func.coalesce(found.tried, _NEVER)
     is_in = and_(found.came > _NEVER, found.came >= found.went)
     gave_up = and_(found.ever_came == _NEVER, tries > _NEVER, tries <= now - _TRIES)
     is_put_out = and_(found.put_out > found.went_by_choice, found.put_out >= found.came)
+    is_let_out = and_(found.ever_came > _NEVER, found.went >= of_class.nearly_over)
     return case(
-        (found.participant_id.is_(None), "absent"),
+        (and_(found.participant_id.is_(None), of_class.has_begun), "absent"),
+        (found.participant_id.is_(None), "arriving"),
         (and_(is_in, is_poor), "struggling"),
         (is_in, "in"),
-        (or_(is_put_out, and_(gave_up, found.went_by_choice == _NEVER)), "shut_out"),
+        (is_let_out, "away"),
+        (or_(is_put_out, and_(gave_up, of_class.has_begun, found.went_by_choice == _NEVER)), "shut_out"),
         (found.went_by_choice > _NEVER, "away"),
         (tries > _NEVER, "arriving"),
         else_="absent",

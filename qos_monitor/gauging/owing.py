@@ -1,7 +1,7 @@
 """Outages that last, the money they may cost, and the cases and claims that came of others."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -42,10 +42,11 @@ class Terms:
 
 async def read(conn: AsyncConnection, terms: Terms, now: Instant) -> Samples:
     """Read everything about outages, cases and claims."""
-    counted = await _claims(conn)
+    at_stake = await _outage_money(conn, now)
+    counted = await _claims(conn, {code for _, code in at_stake})
     return {
         standing.OPEN_OUTAGES: await _open_outages(conn, now),
-        standing.OUTAGE_MONEY: await _outage_money(conn, now),
+        standing.OUTAGE_MONEY: at_stake,
         standing.LIABILITY: await _liability(conn, terms.policy, now),
         standing.CASES: await _cases(conn),
         standing.CASES_DUE: await _due(conn, terms, now),
@@ -148,8 +149,11 @@ def _works(day: date, is_working_day: WorkingDay) -> bool:
         return day.isoweekday() <= 5
 
 
-async def _claims(conn: AsyncConnection) -> Samples:
-    """Count claims by state, and those that were ever let go with the money they ask for; from one index."""
+async def _claims(conn: AsyncConnection, currencies: Collection[str]) -> Samples:
+    """Count claims by state, and those that were ever let go with the money they ask for; from one index.
+
+    Of the currencies given, a 0 is told before the first claim: a counter that begins above 0 never seems to rise.
+    """
     was_let_go = claims.c.ready_at.is_not(None)
     columns = (claims.c.kind, claims.c.state, claims.c.currency, was_let_go)
     rows = await conn.execute(select(*columns, func.count(), func.sum(claims.c.amount_minor)).group_by(*columns))
@@ -166,7 +170,7 @@ async def _claims(conn: AsyncConnection) -> Samples:
     return {
         standing.CLAIMS: filled(dict(by_state), labels.CLAIM_KINDS, labels.CLAIM_STATES),
         tallied.FILED: filled(dict(filed), labels.CLAIM_KINDS),
-        tallied.FILED_MONEY: filled(told, labels.CLAIM_KINDS, {code for _, code in told}),
+        tallied.FILED_MONEY: filled(told, labels.CLAIM_KINDS, {code for _, code in told} | set(currencies)),
     }
 
 

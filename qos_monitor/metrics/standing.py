@@ -8,7 +8,8 @@ LEARNERS_NOW = _here.gauge(
     "qos_learners_now",
     "learners",
     "learners of the classes that run now; all states together are those owed a class; absent was never seen, "
-    "arriving tries since less than 60 s, struggling is in with impaired or unusable media, away left by their own act",
+    "arriving tries since less than 60 s or has missed less than 5 min of the class, shut_out was refused, put out or "
+    "not let in, struggling is in with impaired or unusable media, away left by their own act or in the last 5 min",
     "provider",
     "node",
     "state",

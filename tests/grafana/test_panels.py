@@ -260,6 +260,13 @@ def test_the_runbooks_of_panels_are_of_alerts_that_there_are(uid: str) -> None:
     assert linked <= ALERTS.keys()
 
 
+@each
+def test_a_quantile_of_nothing_is_no_row_so_that_the_panel_says_why_it_is_empty(uid: str) -> None:
+    asked = [target["expr"] for panel in panels(uid) for target in panel.get("targets", [])]
+
+    assert [one for one in asked if "histogram_quantile" in one and not one.endswith(" >= 0")] == []
+
+
 def _urls(panel: Json) -> list[str]:
     return [link["url"] for link in panel["links"]]
 

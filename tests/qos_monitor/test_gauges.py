@@ -119,6 +119,16 @@ async def test_what_was_filed_is_counted_once_and_reviews_cost_nothing(engine: A
     assert value(told, "qos_filed_money_total", kind="review", currency="CNY") == 0
 
 
+async def test_money_is_told_as_none_filed_before_the_first_claim_of_an_open_outage(engine: AsyncEngine) -> None:
+    at_stake = {"answer": "not_yet", "projected_minor": 5_00, "projected_currency": "EUR"}
+    async with storage.writing(engine) as conn:
+        await conn.execute(outages.insert(), [row(outages, learner_id="u1", starts_at=MONDAY - HOUR, **at_stake)])
+
+    registry = await read(engine)
+
+    assert value(registry, "qos_filed_money_total", kind="refund", currency="EUR") == 0
+
+
 async def test_the_breaker_is_open_where_one_claim_more_would_wait(engine: AsyncEngine) -> None:
     await fill(engine)
 

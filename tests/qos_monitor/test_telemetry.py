@@ -53,6 +53,7 @@ def test_what_there_is_none_of_is_0_and_no_series_tells_when_it_was_made() -> No
     counted = Telemetry(["agora"])
 
     assert value(counted, "qos_deliveries_total", provider="agora", result="invalid") == 0
+    assert value(counted, "qos_deliveries_refused_total", provider="agora", reason="wrong_signature") == 0
     assert value(counted, "qos_intake_duration_seconds_count", route="webhooks") == 0
     assert "_created" not in generate_latest(counted.registry).decode()
 
