@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -141,6 +142,14 @@ async def cut_in_commit(broken: Lab, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0.02, 0.1))
 
 
+async def silent(broken: Lab, chance: random.Random) -> None:
+    """Swallow whatever is said to the database for a while, and what is said on the same connections ever after."""
+    assert broken.wire is not None
+    broken.wire.is_dead = True
+    await asyncio.sleep(chance.uniform(5.0, 15.0))
+    broken.wire.is_dead = False
+
+
 # --- the refund system --------------------------------------------------------------------------------------
 
 
@@ -186,6 +195,17 @@ async def two_schedulers(broken: Lab, chance: random.Random) -> None:
     await asyncio.sleep(chance.uniform(1.0, 2.0))
 
 
+async def paused(broken: Lab, chance: random.Random) -> None:
+    """Stop one of two processes with SIGSTOP, for a minute of the service's clock or for several, and let it go on."""
+    role = chance.choice(broken.roles)
+    broken.running[role].process.send_signal(signal.SIGSTOP)
+    planted = asyncio.create_task(broken.plant(f"owed-while-paused-{broken.now}"))
+    await asyncio.sleep(chance.choice([1.0, 5.0, 15.0]))
+    broken.running[role].process.send_signal(signal.SIGCONT)
+    broken.mending()
+    await planted
+
+
 async def ten_times_the_usual(broken: Lab, _chance: random.Random) -> None:
     """Send from sixty more connections, ten times as many as ever, for two seconds."""
     numbers, ends_at = itertools.count(500_000_000), asyncio.get_running_loop().time() + 2
@@ -229,6 +249,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("disk full", disk_full, ("sqlite", "postgresql")),
     Fault("database read-only", read_only),
     Fault("database locked by others", locked, ("sqlite",)),
+    Fault("database silent", silent, is_wired=True, trials=5),
     Fault("database slow, 5 s a statement", slow, is_wired=True, trials=1),
     Fault("refund system down 3 days", down_for_three_days, ("sqlite", "postgresql"), trials=1),
     *(Fault(f"refund system: {mode}", answering(mode), ("sqlite",)) for mode in ("500", "301", "garbage", "hangs")),
@@ -237,6 +258,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("refund system: 410", answering("410", is_final=True), ("sqlite",)),
     Fault("clock back by an hour", clock_back, ("sqlite", "postgresql")),
     Fault("two schedulers at once", two_schedulers, roles=("all", "all again")),
+    Fault("one of two processes stopped", paused, roles=("all", "all again"), trials=20),
     Fault("10 times the usual load", ten_times_the_usual, ("sqlite", "postgresql")),
     Fault("poisoned deliveries", poisoned, ("sqlite",)),
     Fault("a bug in a collector", bug, ("sqlite",), program=(str(HERE / "faulty_service.py"),)),

@@ -14,7 +14,10 @@ class Wire:
     """So long everything the service says waits before it is passed on."""
     is_cut_after_next: bool = False
     """Pass on what the service says next, and then be cut: it may have been a COMMIT, whose answer nobody hears."""
+    is_dead: bool = False
+    """Swallow what is said from now on; a connection on which something was never hears anything again."""
     _server: asyncio.Server | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _connections: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -42,6 +45,7 @@ class Wire:
         assert self._server is not None
         self._server.close()
         await self.cut()
+        self._ended.set()
         if self._connections:
             await asyncio.wait(self._connections)
 
@@ -69,6 +73,8 @@ class Wire:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_service: bool) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65_536):
+                if self.is_dead:
+                    await self._ended.wait()
                 if is_service and self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 writer.write(data)

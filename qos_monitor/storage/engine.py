@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
@@ -51,8 +52,10 @@ TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, CommandError, 
 IDLE_S_MAX: int = 10
 """A transaction in which PostgreSQL hears nothing of us for so long is undone: we were stopped, or are cut off, and
 others wait for what it holds."""
-ANSWER_S_MAX: int = 120
+ANSWER_S_MAX: int = 60
 """So long we wait for PostgreSQL's answer to one statement; migrations take the time they take."""
+_LINE: Mapping[str, int] = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15_000}
+"""After 15 s without a sign of PostgreSQL's machine its connection is over (tcp(7); seconds, a count, milliseconds)."""
 FLOOR = "schema floor"
 """The cursor that holds the oldest revision whose code may still work on these tables; none: every one."""
 
@@ -100,9 +103,22 @@ def _server(url: URL) -> AsyncEngine:
     session = {"application_name": name, "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s"}
     given = {"command_timeout": ANSWER_S_MAX, "server_settings": session}
     try:
-        return create_async_engine(url, pool_size=10, pool_pre_ping=True, connect_args=given)
+        engine = create_async_engine(url, pool_size=10, pool_pre_ping=True, connect_args=given)
     except ModuleNotFoundError:
         raise SettingsError(["QOS_DATABASE_URL: PostgreSQL needs `pip install qos-monitor[postgresql]`"]) from None
+    event.listen(engine.sync_engine, "connect", _watch_line)
+    return engine
+
+
+def _watch_line(connection: DBAPIConnection, _record: object) -> None:
+    """Have the kernel tell soon that a network swallows what is said; by itself it tries for a quarter of an hour."""
+    line = connection.driver_connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg shows it nowhere else
+    if line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _LINE.items():
+        if hasattr(socket, name):  # Linux has them all
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def is_sqlite(engine: AsyncEngine) -> bool:

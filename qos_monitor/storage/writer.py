@@ -25,6 +25,8 @@ Waiter = tuple[Row, asyncio.Future[None], float]
 WAIT_S_MAX: float = 3.0
 """How long a sender waits for the disk; providers hang up after 5 to 10 s, and then hear nothing at all."""
 
+_ANSWER_S_MAX = 20.0  # who sent has long been told to come again; on another connection it may go better
+
 _TROUBLE_S = 30.0  # a failure older than this says nothing: who is told that we are not ready sends nothing more
 
 _LOOKS = 10  # so often within the longest wait somebody looks who has waited too long
@@ -229,4 +231,4 @@ class _Insert:
             sql = self._sql.replace(self._one, ", ".join([self._one] * len(rows)))
             await raw.execute(sql, list(chain.from_iterable(rows)))
         else:
-            await raw.executemany(self._sql, rows)  # asyncpg: one implicit transaction
+            await raw.executemany(self._sql, rows, timeout=_ANSWER_S_MAX)  # asyncpg: one implicit transaction

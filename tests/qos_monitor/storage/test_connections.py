@@ -1,6 +1,7 @@
 """What a process that is stopped or cut off leaves on PostgreSQL does not hold up the others."""
 
 import asyncio
+import socket
 
 import pytest
 from postgresql_server import Server
@@ -30,3 +31,21 @@ async def test_a_transaction_in_which_nothing_is_heard_any_more_is_undone_and_ca
     async with storage.reading(other) as conn:
         assert (await conn.execute(select(cursors.c.value))).scalar_one() == 2
     await asyncio.gather(stopped.dispose(), other.dispose())
+
+
+async def test_a_network_that_swallows_what_is_said_is_found_out_by_the_kernel(postgresql: Server) -> None:
+    engine = storage.create(postgresql.url)
+    async with engine.connect() as conn:
+        raw = await conn.get_raw_connection()
+        assert raw.driver_connection is not None
+        line = raw.driver_connection._transport.get_extra_info("socket")
+        options = {
+            name: line.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+        }
+        is_kept_alive = line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    await engine.dispose()
+
+    assert is_kept_alive
+    assert options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] * options["TCP_KEEPCNT"] == 15
+    assert options["TCP_USER_TIMEOUT"] == 15_000
