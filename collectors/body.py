@@ -42,6 +42,14 @@ def parsed(body: bytes) -> Object:
     return value
 
 
+def parsed_or_empty(body: bytes) -> Object:
+    """Read a JSON object; anything else is an empty one. For naming a delivery, which must never raise."""
+    try:
+        return parsed(body)
+    except Unreadable:
+        return {}
+
+
 def inner(value: object) -> Object:
     """Take an object; anything else is an empty one."""
     return value if isinstance(value, dict) else {}

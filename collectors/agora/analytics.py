@@ -117,10 +117,10 @@ class AgoraStatistics:
             calls |= named_calls(answer, sitting.room_id)
         elif asked["endpoint"] == SESSIONS:
             people |= _named_people(answer, str(asked["call"]))
-            if has_more(answer, int(request.params["page_no"])):
-                done[-1:] = []
-                known_page = int(request.params["page_no"]) + 1
-                return _text(done, calls, people, {request.name.rpartition("#")[0]: known_page})
+            page = int(request.params["page_no"])
+            if has_more(answer, page):
+                done.pop()  # these sessions are done when their last page is
+                return _text(done, calls, people, {request.name.rpartition("#")[0]: page + 1})
         return _text(done, calls, people, {})
 
     def probe(self, now: Instant) -> Request:

@@ -17,6 +17,7 @@ from collectors.body import (
     inner,
     key_of_bytes,
     parsed,
+    parsed_or_empty,
     seconds,
     short_text,
     text,
@@ -122,10 +123,7 @@ class Agora:
 
         The notice alone would do if it were unique; every sample of the documentation carries the same one.
         """
-        try:
-            notice = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        notice = parsed_or_empty(delivery.body)
         notice_id = text(notice.get("noticeId"))
         if notice_id is None:
             return key_of_bytes(delivery.body)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from collectors import signing
 from collectors.beacon.items import NOTES, Batch, read_item
 from collectors.beacon.token import Ticket, believed, unverified
-from collectors.body import CODE_MAX, Object, inner, key_of_bytes, number, parsed, short_text, text
+from collectors.body import CODE_MAX, Object, inner, key_of_bytes, number, parsed, parsed_or_empty, short_text, text
 from collectors.contract import Delivery, DeliveryKey, Reading, Refused, Sighting, Unreadable
 from rules.span import MINUTE
 
@@ -60,10 +60,7 @@ class Beacon:
         The minute is that of ``made_at``, which a retry repeats; ``sent_at`` changes.
         """
         ticket = unverified(_bearer(delivery))
-        try:
-            batch = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        batch = parsed_or_empty(delivery.body)
         name = text(batch.get("batch"))
         if ticket is None or name is None:
             return key_of_bytes(delivery.body)

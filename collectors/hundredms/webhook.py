@@ -15,6 +15,7 @@ from collectors.body import (
     instant,
     key_of_bytes,
     parsed,
+    parsed_or_empty,
     short_text,
     text,
 )
@@ -114,10 +115,7 @@ class HundredMs:
 
     def key(self, delivery: Delivery) -> DeliveryKey:
         """Name the event by its ``id``, which a retry repeats together with ``timestamp``."""
-        try:
-            event = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        event = parsed_or_empty(delivery.body)
         event_id = text(event.get("id"))
         if event_id is None:
             return key_of_bytes(delivery.body)

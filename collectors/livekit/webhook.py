@@ -23,6 +23,7 @@ from collectors.body import (
     key_of_bytes,
     number,
     parsed,
+    parsed_or_empty,
     seconds,
     short_text,
     text,
@@ -133,10 +134,7 @@ class LiveKit:
 
     def key(self, delivery: Delivery) -> DeliveryKey:
         """Name the event by its ``id``, which a retry repeats together with ``createdAt``."""
-        try:
-            event = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        event = parsed_or_empty(delivery.body)
         event_id = text(event.get("id"))
         if event_id is None:
             return key_of_bytes(delivery.body)

@@ -17,6 +17,7 @@ from collectors.body import (
     inner,
     key_of_bytes,
     parsed,
+    parsed_or_empty,
     seconds,
     short_text,
     whole,
@@ -108,10 +109,7 @@ class Trtc:
 
     def key(self, delivery: Delivery) -> DeliveryKey:
         """Name the event by what, where, who and when: it has no id, and ``CallbackTs`` is the sender's clock."""
-        try:
-            notice = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        notice = parsed_or_empty(delivery.body)
         told = inner(notice.get("EventInfo"))
         event, at = whole(notice.get("EventType"), 0, INTEGER_MAX), _instant(told)
         if event is None or at is None:

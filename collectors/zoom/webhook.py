@@ -22,6 +22,7 @@ from collectors.body import (
     instant,
     key_of_bytes,
     parsed,
+    parsed_or_empty,
     short_text,
     text,
     whole,
@@ -134,10 +135,7 @@ class Zoom:
 
     def key(self, delivery: Delivery) -> DeliveryKey:
         """Name the event by what it is, the meeting, the participant and ``event_ts``: Zoom gives it no id."""
-        try:
-            event = parsed(delivery.body)
-        except Unreadable:
-            return key_of_bytes(delivery.body)
+        event = parsed_or_empty(delivery.body)
         name, at = text(event.get("event")), _event_ts(event)
         if name is None or at is None:
             return key_of_bytes(delivery.body)
