@@ -6,13 +6,12 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
 
 from collectors.polls import POLLED
-from qos_monitor import backend, feeds, from_settings, joins, lines, logs, reading, release, remapping
+from qos_monitor import backend, feeds, from_settings, joins, logs, observation_lines, reading, release, remapping
 from qos_monitor import clock as clocks
 from qos_monitor.access.addresses import Addresses
 from qos_monitor.access.buckets import Buckets
@@ -51,9 +50,6 @@ from qos_monitor.web.turnstile import Turnstile
 from qos_monitor.wiring import ALWAYS_FULL, ClaimsWiring, every
 from rules.span import MINUTE
 
-if TYPE_CHECKING:
-    from collectors.contract import Collector
-
 READ_BATCH = 500
 CARE_S: float = 1.0
 _SHUTDOWN_S = 4.0  # a container is killed 10 s after it was told to stop; who sends longer comes again
@@ -74,11 +70,7 @@ class Service:
         self.policy = from_settings.served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
         self._front = from_settings.collectors_of(settings)
-        self._heard: dict[str, Collector] = {**self._front, lines.PROVIDER: lines.ObservationLines()}
-        if settings.evidence_token is not None:
-            self._heard[backend.PROVIDER] = backend.Evidence()
-        unheard = {backend.PROVIDER: backend.Evidence(), **polling.readers(settings), **status_pages.readers(settings)}
-        self._readers: dict[str, Collector] = {**self._heard, **unheard}
+        self._readers = from_settings.readers_of(settings)
         self.telemetry = Telemetry(sorted(self._readers))
         self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)
@@ -86,7 +78,10 @@ class Service:
         self.intake = Intake(self._front, self._writer, self.clock)
         announced = sorted({page.provider for page in settings.status_pages})
         sources = (pair.partition(":")[0].strip() for pair in settings.generic_secrets)
-        self._doors = feeds.doors_of(self._heard, sources)
+        doors = {*self._front, observation_lines.PROVIDER}
+        if settings.evidence_token is not None:
+            doors.add(backend.PROVIDER)
+        self._doors = feeds.doors_of(doors, sources)
         self.telemetry.queue(lambda: self._writer.depth, settings.intake_queue_max)
         limits = BreakerLimits(settings.breaker_claims_min, settings.breaker_sum_minor)
         watched = Watched(

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Result, and_, case, exists, func, or_, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from collectors import registry
-from qos_monitor import backend, lines, logs
+from qos_monitor import backend, logs, observation_lines
 from qos_monitor.metrics import standing
 from qos_monitor.metrics.labels import OTHER
 from qos_monitor.metrics.metric import Metric
@@ -29,7 +29,7 @@ SILENT_AFTER: int = 5 * MINUTE
 LISTED_MAX: int = 500
 """So many silent classes are named at most, the longest silent first; all of them are counted."""
 
-_FOREIGN = frozenset({lines.PROVIDER, "generic"})
+_FOREIGN = frozenset({observation_lines.PROVIDER, "generic"})
 _OF_NO_CLASS = _FOREIGN | {"beacon", backend.PROVIDER}
 
 

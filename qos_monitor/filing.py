@@ -9,10 +9,11 @@ from qos_monitor.claims import bundle, ledger
 from qos_monitor.claims.desk import Ask, Desk, Due, FilingOptions
 from qos_monitor.claims.entitlement import Demand, Owed
 from qos_monitor.claims.holding import hold, stand
-from qos_monitor.claims.ledger import JUDGE, CaseRow, canonical
+from qos_monitor.claims.ledger import JUDGE, CaseRow
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind, ClaimState
 from qos_monitor.claims.matching import OPEN, match
 from qos_monitor.folding import Settle
+from qos_monitor.storage.rows import canonical
 from rules.dossier import Dossier
 from rules.outage import Outage
 from rules.policy import Policy

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Table, and_, delete, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import lines, naming, sealing, tallying, tombstones
+from qos_monitor import naming, observation_lines, sealing, tallying, tombstones
 from qos_monitor.access import audit, pseudonyms
 from qos_monitor.access.audit import Act
 from qos_monitor.metrics.standing import VERDICTS_NOW
@@ -182,7 +182,7 @@ async def _deliveries(
             rows = (await conn.execute(statement)).all()
         found: dict[int, Redactor] = {}
         for row in rows:
-            of_many = row.seq in told or row.provider == lines.PROVIDER
+            of_many = row.seq in told or row.provider == observation_lines.PROVIDER
             looks = anything if of_many else of.get(_ANSWERS_OF.get(row.provider, row.provider), everywhere)
             if row.seq in told or looks.finds(row.body, msgspec.json.decode(row.headers, type=dict[str, str])):
                 found[row.seq] = looks

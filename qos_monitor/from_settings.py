@@ -1,4 +1,4 @@
-"""Makes what the settings name, before anything runs: the collectors with their secrets, and the policy."""
+"""Makes what the settings name, before anything runs: what reads deliveries, and the policy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,10 @@ from types import MappingProxyType
 
 from collectors import registry
 from collectors.contract import Collector
+from qos_monitor import backend, observation_lines
 from qos_monitor.errors import SettingsError
+from qos_monitor.polling import jobs as polling
+from qos_monitor.polling import status_pages
 from qos_monitor.settings import Settings
 from qos_monitor.storage.rows import WINDOW
 from rules import policy as policies
@@ -47,6 +50,20 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
     if problems:
         raise SettingsError(problems)
     return made
+
+
+def readers_of(settings: Settings) -> dict[str, Collector]:
+    """Make everything that reads a delivery: of providers, of the school itself, and of answers to what we asked.
+
+    Raises SettingsError as `collectors_of` does.
+    """
+    return {
+        **collectors_of(settings),
+        observation_lines.PROVIDER: observation_lines.ObservationLines(),
+        backend.PROVIDER: backend.Evidence(),
+        **polling.readers(settings),
+        **status_pages.readers(settings),
+    }
 
 
 def _twilio_url(settings: Settings) -> str:

@@ -4,15 +4,12 @@ import argparse
 import asyncio
 import os
 
-from collectors.contract import Collector
-from qos_monitor import backend, from_settings, lines, replaying, settings
 from qos_monitor import clock as clocks
+from qos_monitor import from_settings, replaying, settings
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.command_line import Commands
 from qos_monitor.errors import SettingsError
 from qos_monitor.judging import Terms
-from qos_monitor.polling import jobs as polling
-from qos_monitor.polling import status_pages
 from qos_monitor.replaying import Replay
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
@@ -39,17 +36,12 @@ def _replay(options: argparse.Namespace) -> int:
 async def _replayed(given: Settings) -> Replay:
     now = clocks.from_setting(given.clock_file).now()
     terms = Terms(from_settings.served_policy(given.policy_file), is_working_day_in_china)
-    readers = _readers(given)
+    readers = from_settings.readers_of(given)
     async with storage.opened(given.database_url) as engine:
         if missing := sorted(await replaying.unread(engine, readers)):
             words = "has deliveries, and no secret is set: any will do, for what is kept was believed when it came"
             raise SettingsError([f"{provider}: {words}" for provider in missing])
         return await replaying.replay(engine, readers, terms, now)
-
-
-def _readers(given: Settings) -> dict[str, Collector]:
-    ours: dict[str, Collector] = {lines.PROVIDER: lines.ObservationLines(), backend.PROVIDER: backend.Evidence()}
-    return {**from_settings.collectors_of(given), **ours, **polling.readers(given), **status_pages.readers(given)}
 
 
 def told(found: Replay, *, is_verbose: bool) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qos_monitor.claims.ledger import canonical
 from qos_monitor.storage.engine import upsert
+from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.tables import bundles, cursors
 from rules.deadline import UnpublishedYear, WorkingDay
 from rules.document import Invalid

@@ -11,9 +11,10 @@ from qos_monitor import logs
 from qos_monitor.claims import ledger
 from qos_monitor.claims.breaker import BreakerLimits, why_wait
 from qos_monitor.claims.entitlement import Demand, Owed, unclaimed
-from qos_monitor.claims.ledger import CaseRow, ClaimRow, canonical, claim_key
+from qos_monitor.claims.ledger import CaseRow, ClaimRow, claim_key
 from qos_monitor.claims.lifecycle import GONE, ClaimKind, ClaimState
 from qos_monitor.claims.message import Claim, compose
+from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.tables import claims
 from rules.deadline import WorkingDay
 from rules.policy import Policy

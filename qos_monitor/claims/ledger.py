@@ -105,11 +105,6 @@ class CaseRow:
         return tuple(ClaimFact(claim.kind, claim.state) for claim in self.claims)
 
 
-def canonical(value: object) -> str:
-    """Write JSON in the one form hashes are taken over: sorted keys, no spaces, UTF-8, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def claim_key(case_key: str, version: int) -> str:
     """Name a claim: the case's key, for later versions with the version behind it."""
     return case_key if version == 1 else f"{case_key}-{version}"

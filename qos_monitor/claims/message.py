@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from qos_monitor.claims import words
 from qos_monitor.claims.entitlement import Demand
-from qos_monitor.claims.ledger import CaseRow, canonical
+from qos_monitor.claims.ledger import CaseRow
 from qos_monitor.claims.lifecycle import ClaimKind
+from qos_monitor.storage.rows import canonical
 from rules.money import written
 from rules.policy import Policy
 from rules.span import SECOND, Instant, Span, format_instant, parse_instant

@@ -14,8 +14,9 @@ from qos_monitor.claims import bundle, ledger
 from qos_monitor.claims.desk import Ask, Desk, FilingOptions
 from qos_monitor.claims.entitlement import Demand
 from qos_monitor.claims.holding import hold, stand
-from qos_monitor.claims.ledger import DEADLINE, CaseRow, canonical
+from qos_monitor.claims.ledger import DEADLINE, CaseRow
 from qos_monitor.claims.lifecycle import CaseState, ClaimKind
+from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.tables import cases
 from rules.deadline import deadline, review_deadline
 from rules.policy import Policy

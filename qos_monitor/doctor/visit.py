@@ -5,14 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from collectors.polls import POLLED
-from qos_monitor import backend, checking, from_settings, lines
+from qos_monitor import checking, from_settings
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.doctor import ground, work
 from qos_monitor.doctor.finding import Finding, Level
 from qos_monitor.gauging.owing import Terms
-from qos_monitor.polling import jobs as polling
-from qos_monitor.polling import status_pages
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
 from rules.deadline import WorkingDay
@@ -44,13 +42,7 @@ async def findings(
 
 
 def _looks(engine: AsyncEngine, settings: Settings, now: Instant) -> Sequence[tuple[str, _Look]]:
-    providers = {
-        *from_settings.collectors_of(settings),
-        lines.PROVIDER,
-        backend.PROVIDER,
-        *polling.readers(settings),
-        *status_pages.readers(settings),
-    }
+    providers = set(from_settings.readers_of(settings))
     return (
         ("schema", ground.schema),
         ("size", lambda conn: ground.size(conn, engine, settings.database_bytes_max)),

@@ -34,8 +34,8 @@ def chunks(values: Iterable[_T], size: int = _IN_MAX) -> Iterator[list[_T]]:
 
 
 def canonical(value: object) -> str:
-    """Write JSON with sorted keys and without spaces, as hashes are taken over it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Write JSON in the one form hashes are taken over: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def is_plain(text: str | None, length_max: int) -> bool:

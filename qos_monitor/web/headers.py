@@ -1,4 +1,4 @@
-"""What every answer says to a browser, whatever route it came from."""
+"""What every answer says to a browser, whatever route it came from, and what proxies say of a request."""
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy

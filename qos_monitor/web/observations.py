@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Delivery
 from qos_monitor import clock as clocks
-from qos_monitor import lines, logs
+from qos_monitor import logs, observation_lines
 from qos_monitor.access import audit
 from qos_monitor.access.audit import Act
 from qos_monitor.access.scopes import Scope
@@ -52,10 +52,10 @@ class Observations:
             self._count("invalid")
             return denial
         try:
-            delivery = Delivery(lines.PROVIDER, await request.read(), {}, self._clock.now())
+            delivery = Delivery(observation_lines.PROVIDER, await request.read(), {}, self._clock.now())
             # On a thread: many thousand lines take seconds, and webhooks are waiting behind them.
-            seen = await asyncio.to_thread(lines.read, delivery.body)
-            key = lines.key(delivery.body, seen)
+            seen = await asyncio.to_thread(observation_lines.read, delivery.body)
+            key = observation_lines.key(delivery.body, seen)
             await self._intake.keep(delivery, key)
             act = Act(by_api(caller), "observations.stored", f"delivery {key.event_id}", f"{len(seen)} observations")
             async with writing(self._engine) as conn:
@@ -77,4 +77,4 @@ class Observations:
         return answers.as_json({"accepted": len(seen)}, 202)
 
     def _count(self, result: str) -> None:
-        self._telemetry.deliveries[lines.PROVIDER, result].inc()
+        self._telemetry.deliveries[observation_lines.PROVIDER, result].inc()

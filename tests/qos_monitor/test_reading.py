@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
 from collectors.threads import named
-from qos_monitor import lines, observing, reading, roster
+from qos_monitor import observation_lines, observing, reading, roster
 from qos_monitor.due import PROVISIONAL_AFTER
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
@@ -157,9 +157,9 @@ async def test_a_sender_may_have_known_before_us_but_not_after(
     engine: AsyncEngine, said: int | None, kept: int
 ) -> None:
     line = sighting("e1", room="c1", placed=True, recorded_at=None if said is None else MONDAY + said).observation
-    await deliver(engine, json.dumps(line.as_json()).encode(), provider=lines.PROVIDER)
+    await deliver(engine, json.dumps(line.as_json()).encode(), provider=observation_lines.PROVIDER)
 
-    await reading.read_waiting(engine, {lines.PROVIDER: lines.ObservationLines()}, NOW)
+    await reading.read_waiting(engine, {observation_lines.PROVIDER: observation_lines.ObservationLines()}, NOW)
 
     async with storage.reading(engine) as conn:
         assert (await conn.execute(select(observations.c.recorded_at))).scalars().all() == [MONDAY + kept]

@@ -8,13 +8,14 @@ from service_parts import MONDAY
 from sqlalchemy import event, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import lines, observing, reading
+from qos_monitor import observing, reading
+from qos_monitor.observation_lines import PROVIDER, ObservationLines
 from qos_monitor.observing import Entry
 from qos_monitor.reading import SIGHTINGS_MAX
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import READ, WAITING, deliveries, observations
 
-COLLECTORS = {lines.PROVIDER: lines.ObservationLines()}
+COLLECTORS = {PROVIDER: ObservationLines()}
 PIECES = 3
 COUNT = SIGHTINGS_MAX * (PIECES - 1) + 1
 
@@ -29,7 +30,7 @@ def line(number: int) -> bytes:
 async def deliver(engine: AsyncEngine, *counts: int) -> None:
     """Store one delivery per count, of so many lines, all the same from the first."""
     rows = [
-        {"provider": lines.PROVIDER, "minute": 0, "event_id": str(number), "received_at": MONDAY, "headers": "{}",
+        {"provider": PROVIDER, "minute": 0, "event_id": str(number), "received_at": MONDAY, "headers": "{}",
          "body": b"\n".join(map(line, range(count))), "state": WAITING}
         for number, count in enumerate(counts)
     ]  # fmt: skip

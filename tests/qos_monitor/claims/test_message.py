@@ -13,9 +13,10 @@ from rules_school import POLICY, enrolment
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.claims.entitlement import Demand
-from qos_monitor.claims.ledger import CaseRow, canonical
+from qos_monitor.claims.ledger import CaseRow
 from qos_monitor.claims.lifecycle import ClaimKind
 from qos_monitor.claims.message import BYTES_MAX, Claim, compose, schema, shape_problems
+from qos_monitor.storage.rows import canonical
 from rules.money import written
 from rules.span import HOUR
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor import cli
-from qos_monitor.claims.ledger import canonical
 from qos_monitor.storage import engine as storage
+from qos_monitor.storage.rows import canonical
 from qos_monitor.storage.tables import bundles
 from rules.span import HOUR
 

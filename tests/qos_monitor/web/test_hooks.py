@@ -16,7 +16,7 @@ from yarl import URL
 
 from collectors.contract import Delivery, DeliveryKey
 from qos_monitor.intake import COLUMNS, Intake, storable
-from qos_monitor.lines import PROVIDER
+from qos_monitor.observation_lines import PROVIDER
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
