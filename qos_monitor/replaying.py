@@ -61,6 +61,9 @@ _OBSERVED = tuple(
     column.name for column in observations.columns if column.name not in ("seq", "delivery_seq", "source", "id")
 )
 
+_JUDGED = ("window", "verdict", "firm", "body", "rule_version")
+_JOINED = ("ends_at", "answer", "domains", "body")
+
 
 @dataclass
 class Compared:
@@ -120,10 +123,8 @@ async def replay(engine: AsyncEngine, collectors: Mapping[str, Collector], terms
         async with storage.reading(engine) as conn:
             is_kept = await sealing.is_kept(conn)
         seen = await _compare(engine, anew, observations, ("source", "id"), _OBSERVED, is_kept)
-        said = await _compare(
-            engine, anew, verdicts, ("learner_id", "class_id"), ("body", "firm", "rule_version"), verdicts.c.current
-        )
-        joined = await _compare(engine, anew, outages, ("learner_id", "starts_at"), ("ends_at", "answer"))
+        said = await _compare(engine, anew, verdicts, ("learner_id", "class_id"), _JUDGED, verdicts.c.current)
+        joined = await _compare(engine, anew, outages, ("learner_id", "starts_at"), _JOINED)
         owed = await _compare_cases(engine, anew)
     return Replay([seen, said, joined, owed], count, not_rebuilt, await _pending(engine, now))
 

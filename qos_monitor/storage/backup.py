@@ -47,7 +47,8 @@ def database_file(url: str) -> Path:
 def copy(source: Path, target: Path) -> Copied:
     """Copy a database, in use or not, into a file that does not exist yet; it appears only when it is whole.
 
-    The copy holds everything committed before this began. It is checked, flushed to disk and then named.
+    The copy holds everything committed before this began. It is checked, flushed to disk and then named; nobody but
+    its owner may read it.
     Raises NotACopy where the source is not a whole database of ours, StorageTrouble where the disk does not take it,
     QosError where the target is there already.
     """
@@ -59,6 +60,7 @@ def copy(source: Path, target: Path) -> Copied:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         half.unlink(missing_ok=True)
+        half.touch(0o600)  # all that is known of learners is in it: for its owner alone, whatever the umask
         with _opened(source, "ro") as original, closing(sqlite3.connect(half)) as made:
             original.backup(made, pages=PAGES_AT_ONCE, sleep=0.01)
             made.execute("PRAGMA journal_mode=delete")  # the copy is one file

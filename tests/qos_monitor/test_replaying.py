@@ -15,7 +15,7 @@ from qos_monitor.judging import Terms
 from qos_monitor.replay_commands import told
 from qos_monitor.replaying import Replay
 from qos_monitor.storage import engine as storage
-from qos_monitor.storage.tables import cases, deliveries, observations, verdicts
+from qos_monitor.storage.tables import cases, deliveries, observations, outages, verdicts
 
 SEED = 9
 
@@ -73,6 +73,10 @@ def test_a_school_that_was_played_with_deaths_is_found_again_without_a_differenc
         (observations, {"fault": "learner", "code": "changed"}),
         (observations, None),
         (verdicts, {"body": "{}", "current": True}),
+        (verdicts, {"verdict": "UNKNOWN", "current": True}),
+        (outages, {"answer": "review"}),
+        (outages, {"body": "{}"}),
+        (outages, {"domains": "|somewhere:else|"}),
         (cases, None),
     ],
 )

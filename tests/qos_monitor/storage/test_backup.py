@@ -1,7 +1,9 @@
 """A copy is whole, is made while others write, and never takes the place of anything."""
 
 import asyncio
+import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +60,18 @@ async def test_what_is_restored_from_a_copy_is_what_was_there(
     assert told[1].endswith("0 deliveries (the last: none), 1 cases")
     async with storage.opened(f"sqlite+aiosqlite:///{back}") as engine:
         assert (await Court(engine).case()).state == "filed"
+
+
+async def test_a_copy_may_be_read_by_its_owner_alone(embedded: AsyncEngine, tmp_path: Path) -> None:
+    file = storage.file_of(embedded)
+    assert file is not None
+    before = os.umask(0)
+    try:
+        await asyncio.to_thread(backup.copy, file, tmp_path / "copy")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
 
 
 async def test_a_copy_made_while_others_write_holds_all_that_was_committed_before_it_began(
