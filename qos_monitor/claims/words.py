@@ -46,6 +46,8 @@ def en(said: Said) -> str:
         parts.append(f"A person must decide; a refund would be {said.money}.")
     elif said.remedy == COMPENSATION:
         parts.append(f"Compensation {said.tier}: {_TIERS_EN.get(said.tier or '', '')}.")
+        if said.kind is ClaimKind.SUPPLEMENT:
+            parts.append("Earlier claims of the case gave a part of it; only the rest is asked for here.")
     elif said.claimed_before is not None:
         parts.append(f"{said.claimed_before} was claimed before; {said.money} more is owed.")
     else:
@@ -64,6 +66,8 @@ def zh(said: Said) -> str:
         parts.append(f"需人工复核;如成立,应退款{said.money}。")
     elif said.remedy == COMPENSATION:
         parts.append(f"课程因平台方原因受影响,按{said.tier}级补偿:{_TIERS_ZH.get(said.tier or '', '')}。")
+        if said.kind is ClaimKind.SUPPLEMENT:
+            parts.append("其中一部分此前已申请,本次只补其余。")
     elif said.claimed_before is not None:
         parts.append(f"此前已申请{said.claimed_before},现补差额{said.money}。")
     else:
