@@ -119,10 +119,10 @@ async def listening_since(conn: AsyncConnection, doors: Doors, now: Instant) -> 
     return {names[row.name]: row.value for row in rows}
 
 
-async def expected(conn: AsyncConnection, now: Instant) -> list[Expected]:
+async def expected(conn: AsyncConnection, doors: Doors, now: Instant) -> list[Expected]:
     """Count, by provider, the classes that run and their learners; one in two classes at once counts twice."""
     learners = select(func.count()).where(class_learners.c.class_id == classes.c.id).scalar_subquery()
-    is_silent = case((_is_silent(now), 1), else_=0)
+    is_silent = case((_is_silent(doors, now), 1), else_=0)
     # Materialized, or SQLite asks both of every class once for each sum.
     each = (
         select(classes.c.provider, classes.c.starts_at, learners.label("learners"), is_silent.label("is_silent"))
@@ -142,12 +142,12 @@ async def expected(conn: AsyncConnection, now: Instant) -> list[Expected]:
     return [Expected(row[0], *(int(value) for value in row[1:])) for row in rows]
 
 
-async def silent(conn: AsyncConnection, now: Instant) -> list[SilentClass]:
+async def silent(conn: AsyncConnection, doors: Doors, now: Instant) -> list[SilentClass]:
     """Name the classes that run and are silent, the longest silent first, at most LISTED_MAX."""
     learners = select(func.count()).where(class_learners.c.class_id == classes.c.id).scalar_subquery()
     statement = (
         select(classes.c.id, classes.c.provider, classes.c.starts_at, learners.label("learners"))
-        .where(_runs(now), _is_silent(now))
+        .where(_runs(now), _is_silent(doors, now))
         .order_by(classes.c.starts_at, classes.c.id)
         .limit(LISTED_MAX)
     )
@@ -176,10 +176,12 @@ def _runs(now: Instant) -> ColumnElement[bool]:
     )
 
 
-def _is_silent(now: Instant) -> ColumnElement[bool]:
+def _is_silent(doors: Doors, now: Instant) -> ColumnElement[bool]:
+    """Ask whether a class's provider told nothing of it; of one who cannot deliver here, whether nobody did."""
     # Concatenated, or SQLite looks through everything the provider ever told, for it too has an index.
     source = observations.c.source.concat("")
-    is_told = exists().where(observations.c.class_id == classes.c.id, source == classes.c.provider)
+    by_whom = or_(source == classes.c.provider, classes.c.provider.not_in(doors.named))
+    is_told = exists().where(observations.c.class_id == classes.c.id, by_whom)
     return and_(classes.c.starts_at <= now - SILENT_AFTER, ~is_told)
 
 
@@ -195,7 +197,7 @@ class Watch:
     ) -> dict[Metric, Counted]:
         """Read every gauge of feeds; ``last_received`` is what this process heard, or when it began."""
         known = await heard(conn, self._doors)
-        found = await expected(conn, now)
+        found = await expected(conn, self._doors, now)
         self._log(found)
         last = {door: max(at, known.at.get(door) or at) for door, at in last_received.items()}
         silence: Counted = {(door,): max(now - at, 0) / SECOND for door, at in sorted(last.items())}

@@ -42,7 +42,8 @@ SCHEDULED_LEARNERS = _here.gauge(
 SILENT_CLASSES = _here.gauge(
     "qos_silent_classes",
     "classes",
-    "of the classes that run now, those that began 5 min ago or earlier and of which their provider told nothing",
+    "of the classes that run now, those that began 5 min ago or earlier and of which their provider told nothing "
+    "(where it cannot deliver here: nobody did)",
     "provider",
 )
 SILENT_LEARNERS = _here.gauge(

@@ -34,8 +34,8 @@ class Feeds:
         now = self._clock.now()
         async with reading(self._engine) as conn:
             known = await feeds.heard(conn, self._doors)
-            running = {one.provider: one for one in await feeds.expected(conn, now)}
-            silent = await feeds.silent(conn, now)
+            running = {one.provider: one for one in await feeds.expected(conn, self._doors, now)}
+            silent = await feeds.silent(conn, self._doors, now)
             names = sorted({*self._doors.own, *self._doors.named, *running})
             alive = await feeds.alive_until(conn, names)
         rows = [

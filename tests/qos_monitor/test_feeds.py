@@ -168,6 +168,17 @@ async def test_falling_silent_and_being_heard_again_is_logged_once_each(
     ]
 
 
+async def test_a_class_whose_provider_cannot_deliver_here_is_heard_if_anybody_tells_of_it(engine: AsyncEngine) -> None:
+    heard, unheard = replace(lesson("c1"), provider="zoom"), replace(lesson("c2"), provider="zoom")
+    beacon = [replace(one, source="beacon") for one in present(heard)]
+    await enrol(engine, school([heard, unheard]))
+    await tell(engine, beacon, A)
+
+    at = A + SILENT_AFTER
+    assert of(await gauges(engine, at), "zoom")[:4] == [2, 2, 1, 1]
+    assert of(await gauges(engine, at, doors_of(["zoom", "beacon"], [])), "zoom")[:4] == [2, 2, 2, 2]
+
+
 async def test_silent_classes_are_named_the_longest_silent_first_up_to_a_limit(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +188,7 @@ async def test_silent_classes_are_named_the_longest_silent_first_up_to_a_limit(
     await tell(engine, present(rows[2]), A)
 
     async with storage.reading(engine) as conn:
-        found = await feeds.silent(conn, A + 10 * MINUTE)
+        found = await feeds.silent(conn, DOORS, A + 10 * MINUTE)
 
     assert [one.id for one in found] == ["c", "b"]
 
@@ -202,8 +213,8 @@ async def test_everything_is_found_by_indexes_among_the_classes_that_run(embedde
     event.listen(embedded.sync_engine, "before_cursor_execute", note)
     async with storage.reading(embedded) as conn:
         await feeds.heard(conn, DOORS)
-        await feeds.expected(conn, A)
-        await feeds.silent(conn, A)
+        await feeds.expected(conn, DOORS, A)
+        await feeds.silent(conn, DOORS, A)
         await feeds.alive_until(conn, ["agora"])
     event.remove(embedded.sync_engine, "before_cursor_execute", note)
 
