@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -290,7 +290,8 @@ def _own_path(given: str) -> str:
     """Keep a link inside: only a path of ours is gone to after signing in."""
     parts = urlsplit(given)
     is_ours = given.startswith(HOME) and not parts.netloc and not parts.scheme and given.isprintable()
-    return given if is_ours and "\\" not in given else HOME
+    climbs = ".." in unquote(parts.path).split("/")  # a browser goes up, however it is spelt
+    return given if is_ours and not climbs and "\\" not in given else HOME
 
 
 def routes(engine: AsyncEngine, clock: Clock, policy: Policy, options: ConsoleOptions) -> list[web.RouteDef]:

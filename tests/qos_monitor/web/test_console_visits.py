@@ -49,7 +49,11 @@ async def test_a_visitor_has_a_name_for_decisions_are_kept_under_it(browser: Bro
 
 
 @pytest.mark.parametrize(
-    "to", ["https://elsewhere.example/", "//elsewhere.example", "/v1/cases", "/console/\\x", "/console/\r\nX: y", ""]
+    "to",
+    [
+        *("https://elsewhere.example/", "//elsewhere.example", "/v1/cases", "/console/\\x", "/console/\r\nX: y", ""),
+        *("/console/../v1/cases", "/console/x/%2e%2E/../v1/cases"),
+    ],
 )
 async def test_signing_in_leads_nowhere_else(browser: Browser, to: str) -> None:
     assert await browser.sign_in(to=to) == (303, "/console/")
