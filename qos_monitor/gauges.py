@@ -130,7 +130,7 @@ class Gauges(Collector):
         trouble = await incidents.open_by_provider(conn, watched.announced, set(heard), now)
         strange = await unmapped.counts(conn, heard, now)
         return {
-            **await live.read(conn, words, watched.policy, now),
+            **await live.read(conn, words, watched.doors, watched.policy, now),
             standing.DECLARED: {(name,): float(count) for name, count in sorted(trouble.items())},
             standing.UNMAPPED: {key: float(count) for key, count in sorted(strange.items())},
             **await owing.read(conn, watched.terms, now),

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, Float, Select, String, and_, case, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qos_monitor.feeds import Doors
 from qos_monitor.gauging.samples import Labels, Samples
 from qos_monitor.metrics.labels import NODE, NONE, OTHER, PROVIDER, STATES_NOW
 from qos_monitor.metrics.standing import LEARNERS_NOW
@@ -27,11 +28,14 @@ _LIFE = (Kind.ATTEMPTED, Kind.JOIN_FAILED, Kind.JOINED, Kind.LEFT)
 _NEVER = 0
 
 
-async def read(conn: AsyncConnection, words: Vocabulary, policy: Policy, now: Instant) -> Samples:
-    """Count the learners owed a class now, by provider, node and state; at the cost of the classes that run."""
+async def read(conn: AsyncConnection, words: Vocabulary, doors: Doors, policy: Policy, now: Instant) -> Samples:
+    """Count the learners owed a class now, by provider, node and state; at the cost of the classes that run.
+
+    A provider has the name that the gauges of feeds give it, before anything was ever heard of it too.
+    """
     counts: dict[Labels, float] = {}
     for provider, node, state, count in await conn.execute(statement(conn.dialect.name, policy, now)):
-        served = provider if words.knows([(PROVIDER, "", provider)]) else OTHER
+        served = provider if words.knows([(PROVIDER, "", provider)]) else doors.label(provider)
         used = NONE if node is None else node if words.knows([(NODE, provider, node)]) else OTHER
         counts[served, used, state] = counts.get((served, used, state), 0) + count
     places = {labels[:2] for labels in counts}

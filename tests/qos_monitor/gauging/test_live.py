@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from collectors.contract import Sighting
 from qos_monitor import observing, roster
+from qos_monitor.feeds import NO_DOORS
 from qos_monitor.gauging import live
 from qos_monitor.observing import Entry
 from qos_monitor.storage import engine as storage
@@ -26,7 +27,7 @@ async def states(engine: AsyncEngine, now: Instant, *seen: Sighting) -> dict[str
 
 async def read(engine: AsyncEngine, now: Instant) -> dict[str, float]:
     async with storage.reading(engine) as conn:
-        found = await live.read(conn, await Vocabulary.read(conn), policies.default(), now)
+        found = await live.read(conn, await Vocabulary.read(conn), NO_DOORS, policies.default(), now)
     (samples,) = found.values()
     counts: dict[str, float] = {}
     for (_, _, state), count in samples.items():
@@ -45,6 +46,22 @@ async def test_who_is_not_seen_is_late_for_five_minutes_and_absent_from_then_on(
     assert await states(engine, MONDAY) == {"arriving": 2}
     assert await read(engine, MONDAY + 5 * MINUTE - 1) == {"arriving": 2}
     assert await read(engine, MONDAY + 5 * MINUTE) == {"absent": 2}
+
+
+async def test_a_provider_of_whom_nothing_was_ever_heard_has_its_name_and_one_we_do_not_know_has_none(
+    engine: AsyncEngine,
+) -> None:
+    async with storage.writing(engine) as conn:
+        await roster.apply(conn, school(), MONDAY - HOUR)
+        strange = Vocabulary({})
+        known = await live.read(conn, strange, NO_DOORS, policies.default(), MONDAY)
+        await roster.apply(conn, school(provider="a-studio"), MONDAY - HOUR)
+        unknown = await live.read(conn, strange, NO_DOORS, policies.default(), MONDAY)
+
+    assert [{labels[0] for labels in samples} for samples in (*known.values(), *unknown.values())] == [
+        {"agora"},
+        {"other"},
+    ]
 
 
 async def test_who_waits_at_the_door_is_shut_out_when_the_class_has_run_for_five_minutes(engine: AsyncEngine) -> None:
