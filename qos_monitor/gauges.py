@@ -145,12 +145,16 @@ class Gauges(Collector):
         lag = self._pulse.get(standing.JUDGING_LAG, {}).get((), 0.0)
         return lag if isinstance(lag, float) else 0.0
 
+    def age_s(self) -> float:
+        """How long ago the last reading was; of none yet, since this began."""
+        return clock.stopwatch_s() - self._read_at_s
+
     def describe(self) -> Iterable[Family]:
         """Announce nothing, so that nothing is read at registration."""
         return ()
 
     def collect(self) -> Iterator[Family]:
         """Give the last reading."""
-        age = {standing.READING_AGE: alone(clock.stopwatch_s() - self._read_at_s)}
+        age = {standing.READING_AGE: alone(self.age_s())}
         for metric, samples in (self._pulse | self._samples | age).items():
             yield family(metric, samples)

@@ -15,6 +15,8 @@ from qos_monitor.telemetry import Telemetry
 from qos_monitor.web.answers import as_json, refused
 
 LAG_S_MAX = 900.0
+STALE_AFTER_S: float = 600.0
+"""What was read longer ago is not shown: alerts that go by it would see the timetable stand still."""
 _DATABASE_WAIT_S = 5
 
 
@@ -67,7 +69,8 @@ class Health:
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer in Prometheus's text format; ``from`` is process (what this one counted) or database; none is both.
 
-        Without a database the gauges are as last read, and their age says so. 400 for any other ``from``.
+        Without a database the gauges are as last read, and their age says so; from=database is answered 503 once they
+        are too old for an alert to go by. 400 for any other ``from``.
         """
         wanted = request.query.get("from")
         if wanted not in (None, PROCESS, DATABASE):
@@ -75,6 +78,8 @@ class Health:
         body = b"" if wanted == DATABASE else generate_latest(self._telemetry.registry)
         if wanted != PROCESS:
             await self._answers(self._gauges.refresh(self._clock.now(), PATIENCE_S))
+            if wanted == DATABASE and self._gauges.age_s() > STALE_AFTER_S:
+                return refused("the database could not be read for too long; the log says why", 503)
             body += generate_latest(self._standing)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

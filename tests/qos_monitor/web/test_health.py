@@ -11,6 +11,7 @@ from service_parts import MONDAY, SetClock, row
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qos_monitor import clock
 from qos_monitor.errors import StorageTrouble
 from qos_monitor.gauges import Gauges
 from qos_monitor.intake import COLUMNS
@@ -18,7 +19,7 @@ from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import deliveries, learners, windows
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
-from qos_monitor.web.health import LAG_S_MAX, Health
+from qos_monitor.web.health import LAG_S_MAX, STALE_AFTER_S, Health
 from rules.span import SECOND
 
 
@@ -84,6 +85,21 @@ async def test_a_service_that_cannot_write_is_not_ready_until_it_can(embedded: A
     await writer.put(delivery)
     assert await ready(embedded, writing=writer.has_trouble) == (200, [])
     await writer.stop()
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(STALE_AFTER_S, 200), (STALE_AFTER_S + 1, 503)])
+async def test_gauges_of_a_database_that_is_silent_are_shown_for_ten_minutes_and_then_the_scrape_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, status: int
+) -> None:
+    engine = storage.create(f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3")
+    monkeypatch.setattr(clock, "stopwatch_s", lambda: 1_000.0)
+    health = Health(Telemetry([]), Gauges(engine, dict), SetClock(), {})
+    monkeypatch.setattr(clock, "stopwatch_s", lambda: 1_000.0 + age_s)
+
+    answers = [await health.metrics(make_mocked_request("GET", f"/metrics{asked}")) for asked in ("?from=database", "")]
+    await engine.dispose()
+
+    assert [answer.status for answer in answers] == [status, 200]
 
 
 async def test_many_who_ask_at_once_are_answered_from_one_reading(engine: AsyncEngine) -> None:
