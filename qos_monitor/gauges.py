@@ -8,7 +8,7 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qos_monitor import clock, incidents, unmapped
+from qos_monitor import clock, incidents, logs, unmapped
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.claims.calendar import is_working_day_in_china
 from qos_monitor.feeds import NO_DOORS, Doors, Watch
@@ -108,6 +108,8 @@ class Gauges(Collector):
         done, _ = await asyncio.wait({self._reading}, timeout=patience_s)
         for task in done:
             task.result()
+        if not done:
+            self._reading.add_done_callback(_tell_trouble)
 
     async def stop(self) -> None:
         """End a reading under way; its result is wanted by nobody."""
@@ -158,3 +160,9 @@ class Gauges(Collector):
         age = {standing.READING_AGE: alone(self.age_s())}
         for metric, samples in (self._pulse | self._samples | age).items():
             yield family(metric, samples)
+
+
+def _tell_trouble(reading_: asyncio.Task[None]) -> None:
+    """Log why a reading failed for which nobody waited any more."""
+    if not reading_.cancelled() and (trouble := reading_.exception()) is not None:
+        logs.failure("database_silent", trouble)

@@ -1,10 +1,12 @@
 """What is read from the database for a scrape: outages, money, claims, and what keeps up or does not."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
 from service_parts import MONDAY, row
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.claims.breaker import BreakerLimits
@@ -185,6 +187,22 @@ async def test_a_scrape_does_not_wait_for_a_long_reading_but_gets_the_last_one(e
     await gauges.refresh(MONDAY)
     assert value(registry, "qos_breaker_open") == 0
     await gauges.stop()
+
+
+async def test_a_reading_that_fails_when_nobody_waits_any_more_is_told_in_the_log(
+    embedded: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with storage.writing(embedded) as conn:
+        await conn.execute(text("DROP TABLE tallies"))
+    gauges = Gauges(embedded, dict)
+
+    await gauges.refresh(MONDAY, patience_s=0)
+    for _ in range(1_000):
+        if caplog.records:
+            break
+        await asyncio.sleep(0.01)
+
+    assert [record.message for record in caplog.records] == ["database_silent"]
 
 
 async def test_a_clock_that_was_set_forward_ends_the_rest_between_two_readings(
