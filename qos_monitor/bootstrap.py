@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -31,6 +32,7 @@ from qos_monitor.retention import Periods, Retention
 from qos_monitor.scheduler import Job, Scheduler
 from qos_monitor.settings import Settings
 from qos_monitor.storage import engine as storage
+from qos_monitor.storage import statistics
 from qos_monitor.storage.tables import deliveries
 from qos_monitor.storage.writer import Writer
 from qos_monitor.telemetry import Telemetry
@@ -204,7 +206,8 @@ class Service:
         again = every(MINUTE, self.clock, Rereading(self.engine, self._readers).run)
         remap = Job("remap", self._remap, alone=True)
         reread = Job("reread", again, ALWAYS_FULL, alone=True)
-        return [read, reread, remap, measure, retained, *self._claims.jobs(session), *polls]
+        analyze = Job("analyze", partial(statistics.follow, self.engine), ALWAYS_FULL, alone=True)
+        return [read, reread, remap, analyze, measure, retained, *self._claims.jobs(session), *polls]
 
     def _retention(self) -> Retention:
         settings = self._settings

@@ -227,11 +227,11 @@ async def _mark(conn: AsyncConnection, taken: Sequence[_Read]) -> None:
         return
     if cut := [{"one": one.seq, "body": one.body} for one in taken if one.body is not None]:
         await conn.execute(update(deliveries).where(deliveries.c.seq == bindparam("one")), cut)
-    statement = update(deliveries).where(deliveries.c.seq == bindparam("one"))
-    rows = [
-        {"one": one.seq, "state": READ if one.problem is None else UNREADABLE, "problem": one.problem} for one in taken
-    ]
-    await conn.execute(statement, rows)
+    for some in chunks([one.seq for one in taken if one.problem is None]):
+        await conn.execute(update(deliveries).where(deliveries.c.seq.in_(some)).values(state=READ, problem=None))
+    if failed := [{"one": one.seq, "problem": one.problem} for one in taken if one.problem is not None]:
+        statement = update(deliveries).where(deliveries.c.seq == bindparam("one"))
+        await conn.execute(statement.values(state=UNREADABLE), failed)
 
 
 def _report(taken: Sequence[_Read], settled: Sequence[_Read], fresh: Sequence[tuple[int, Observation]]) -> Report:

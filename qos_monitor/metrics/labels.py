@@ -15,7 +15,10 @@ OTHER, NONE = "other", "none"
 
 DELIVERY_RESULTS = ("accepted", "refused", "too_large", "invalid", "overloaded", "failed", "broken_off")
 READ_RESULTS = ("read", "unreadable")
-JOBS = ("read", "remap", "measure", "judge", "review", "relay", "reconcile", "poll", "status", "retain", "reread")
+JOBS = (
+    *("read", "reread", "remap", "measure", "judge", "review", "relay", "reconcile"),
+    *("poll", "status", "retain", "analyze"),
+)
 JOB_RESULTS = ("ok", "failed")
 ROUTES = ("webhooks", "observations")
 LIMITS = ("provider", "beacon", "key", "address")

@@ -1,0 +1,53 @@
+"""PostgreSQL is told to look at a table that grew before autovacuum would, so that it knows how its keys lie."""
+
+import asyncio
+from pathlib import Path
+
+from postgresql_server import Server
+from service_parts import row
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qos_monitor.storage import engine as storage
+from qos_monitor.storage.statistics import GROWN_ROWS, follow
+from qos_monitor.storage.tables import observations
+
+_KNOWN = text("SELECT n_distinct FROM pg_stats WHERE tablename = 'observations' AND attname = 'id'")
+
+
+async def grow(engine: AsyncEngine, count: int) -> None:
+    rows = [row(observations, source="agora", id=f"n{number}") for number in range(count)]
+    async with storage.writing(engine) as conn:
+        await conn.execute(observations.insert(), rows)
+
+
+async def followed(engine: AsyncEngine) -> int:
+    """Wait until PostgreSQL counted what was written, which takes it a second, and have it looked at."""
+    async with asyncio.timeout(30):
+        while True:
+            if done := await follow(engine):
+                return done
+            await asyncio.sleep(0.1)
+
+
+async def known(engine: AsyncEngine) -> float | None:
+    """Ask what PostgreSQL believes of the ids: -1 is that all differ, None that it never looked."""
+    async with storage.reading(engine) as conn:
+        return (await conn.execute(_KNOWN)).scalar_one_or_none()
+
+
+async def test_a_table_that_grew_is_looked_at_once(postgresql: Server) -> None:
+    async with postgresql.engine() as engine:
+        await grow(engine, 2 * GROWN_ROWS)
+        assert await known(engine) is None
+
+        assert await followed(engine) == 1
+
+        assert await known(engine) == -1
+        assert await follow(engine) == 0
+
+
+async def test_sqlite_goes_by_its_indexes_and_is_asked_nothing(tmp_path: Path) -> None:
+    engine = storage.create(f"sqlite+aiosqlite:///{tmp_path}/qos.sqlite3")
+
+    assert await follow(engine) == 0
