@@ -132,7 +132,10 @@ def _pieces(taken: Iterable[_Read]) -> Iterator[list[_Read]]:
 
 
 def _parts(one: _Read) -> Iterator[_Read]:
-    cuts = list(chunks(one.reading.sightings, SIGHTINGS_MAX)) or [[]]
+    if len(one.reading.sightings) <= SIGHTINGS_MAX:
+        yield one
+        return
+    cuts = list(chunks(one.reading.sightings, SIGHTINGS_MAX))
     for number, sightings in enumerate(cuts, start=1):
         result = replace(one.reading, sightings=tuple(sightings))
         yield replace(one, reading=result, is_last=number == len(cuts))
@@ -141,7 +144,8 @@ def _parts(one: _Read) -> Iterator[_Read]:
 def _read(row: Row[Any], collectors: Mapping[str, Collector]) -> _Read:
     """Read one; what it told is taken from the whole of it, and what is kept has no address of a person's device."""
     kept = shortened(row.body)
-    return replace(_told(row, collectors), body=None if kept == row.body else kept)
+    told = _told(row, collectors)
+    return told if kept == row.body else replace(told, body=kept)
 
 
 def is_readable(row: Row[Any], collectors: Mapping[str, Collector]) -> bool:

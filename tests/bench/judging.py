@@ -9,6 +9,7 @@ the program takes before it judges anything.
 import argparse
 import asyncio
 import json
+import logging
 import resource
 import subprocess
 import sys
