@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
@@ -84,22 +83,22 @@ def _in_a_process(pairs: int) -> Numbers:
     return found
 
 
-def table(rows: Sequence[Numbers]) -> str:
-    """Write the rows for people; x is the cost of a pair beside that of the smallest school."""
-    lines = ["| pairs | learners | CPU a pair | x | peak memory | grown by | a refolded learner: 1 % | 10 % | all |"]
-    lines.append("|" + "---|" * 9)
-    for one_row in rows:
-        times = one_row["pair_us"] / rows[0]["pair_us"]
-        folds = " | ".join(f"{one_row[f'refold_{share:g}_us']:,.0f} µs" for share in DIRTY)
-        lines.append(
-            f"| {one_row['pairs']:,} | {one_row['learners']:,} | {one_row['pair_us']:,.0f} µs | {times:.2f} | "
-            f"{one_row['peak_mib']:,.0f} MiB | {one_row['grown_mib']:,.0f} MiB | {folds} |"
-        )
-    return "\n".join(lines)
+HEAD = "| pairs | learners | CPU a pair | x | peak memory | grown by | a refolded learner: 1 % | 10 % | all |\n"
+HEAD += "|" + "---|" * 9
+
+
+def _row(found: Numbers, smallest: Numbers) -> str:
+    """Write a row for people; x is the cost of a pair beside that of the smallest school."""
+    times = found["pair_us"] / smallest["pair_us"]
+    folds = " | ".join(f"{found[f'refold_{share:g}_us']:,.0f} µs" for share in DIRTY)
+    return (
+        f"| {found['pairs']:,} | {found['learners']:,} | {found['pair_us']:,.0f} µs | {times:.2f} | "
+        f"{found['peak_mib']:,.0f} MiB | {found['grown_mib']:,.0f} MiB | {folds} |"
+    )
 
 
 def main() -> None:
-    """Measure every size, print the table, keep the numbers and the picture where asked."""
+    """Measure every size, print each row as it is known, keep the numbers and the picture where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pairs", type=int, nargs="*", default=SIZES, help=f"in whole {PAIRS_A_WINDOW}s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
@@ -107,11 +106,15 @@ def main() -> None:
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
+        logging.disable()  # the breaker stops most claims of such a day, and says so of each
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             print(json.dumps(runner.run(one(options.one))))
         return
-    rows = [_in_a_process(pairs) for pairs in options.pairs or SIZES]
-    print(table(rows))
+    print(HEAD, flush=True)
+    rows: list[Numbers] = []
+    for pairs in options.pairs or SIZES:
+        rows.append(_in_a_process(pairs))
+        print(_row(rows[-1], rows[0]), flush=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     if options.plot:
