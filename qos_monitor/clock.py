@@ -68,9 +68,6 @@ def from_setting(file: Path | None) -> Clock:
 stopwatch_s: Callable[[], float] = time.monotonic
 """Read a counter of seconds that never goes back; only differences mean anything."""
 
-processor_s: Callable[[], float] = time.process_time
-"""Read how many seconds of processor time this process has used."""
-
 
 def http_date() -> str:
     """Write the machine's time as HTTP headers do (RFC 9110, 5.6.7), in whole seconds."""

@@ -6,27 +6,25 @@ from collections.abc import Callable
 from qos_monitor import clock
 
 RUSH_PER_S: float = 500.0
-"""From so many webhooks a second on, reading rests: more than a large school sends, less than one process takes."""
+"""From so many webhooks a second on, reading rests as long as it worked: more than a large school sends."""
 
-REST: float = 3.0
+FLOOD_PER_S: float = 8_000.0
+"""From so many on, it rests ten times as long: one process cannot read what comes then anyway, only take it."""
+
+REST, REST_IN_FLOOD = 1.0, 10.0
 """So many times as long as the last run took."""
 
-REST_BUSY: float = 10.0
-"""So many times where the intake alone keeps the processor busy for half of that rest."""
-
 REST_S_MAX: float = 1.0
-"""However great the rush: what was received is read in the end, and judging waits for it."""
+"""However many come: what was received is read in the end, and judging waits for it."""
 
 
 def rest_s(rows: int, elapsed_s: float, worked_s: float) -> float:
     """Say how long to rest after ``worked_s`` of work, when so many rows came in the ``elapsed_s`` since it began."""
-    is_rush = elapsed_s > 0 and rows / elapsed_s >= RUSH_PER_S
-    return min(REST * worked_s, REST_S_MAX) if is_rush else 0.0
-
-
-def more_s(worked_s: float, rested_s: float, used_s: float) -> float:
-    """Say how much longer to rest, when the process used so much processor time while it rested."""
-    return min(REST_BUSY * worked_s, REST_S_MAX) - rested_s if used_s >= rested_s / 2 else 0.0
+    per_s = rows / elapsed_s if elapsed_s > 0 else 0.0
+    if per_s < RUSH_PER_S:
+        return 0.0
+    times = REST if per_s < FLOOD_PER_S else REST_IN_FLOOD
+    return min(times * worked_s, REST_S_MAX)
 
 
 class GivingWay:
@@ -42,9 +40,7 @@ class GivingWay:
         worked_s = self._ended_s - self._began_s
         pause_s = rest_s(self._rows() - self._rows_before, clock.stopwatch_s() - self._began_s, worked_s)
         if pause_s:
-            used_s = clock.processor_s()
             await asyncio.sleep(pause_s)
-            await asyncio.sleep(more_s(worked_s, pause_s, clock.processor_s() - used_s))
         self._rows_before, self._began_s = self._rows(), clock.stopwatch_s()
         self._ended_s = self._began_s
 

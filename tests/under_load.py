@@ -20,6 +20,8 @@ from rules.span import DAY, HOUR, MINUTE, format_instant
 AGORA, LIVEKIT = "an-agora-secret", ("a-livekit-key", "a-livekit-secret-of-more-than-32-bytes")
 WHSEC = "whsec_" + base64.b64encode(b"a secret of thirty-two characters").decode()
 LEARNERS_OWED = 12
+_DOOR = "/v1/observations"
+_HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,18 @@ def outages(now: int, name: str = "owed", count: int = LEARNERS_OWED) -> tuple[d
 
 async def plant(url: str, roster: dict[str, object], lines: list[bytes]) -> None:
     """Tell the service of them. Raises AssertionError or aiohttp.ClientError where it is not taken; do it again."""
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(url, headers=headers) as client:
-        async with client.put("/v1/roster", json=roster) as answer:
-            assert answer.status == 200
-        async with client.post("/v1/observations", data=b"\n".join(lines)) as answer:
-            assert answer.status == 202
+    await enrol(url, roster)
+    await tell(url, lines)
+
+
+async def enrol(url: str, roster: dict[str, object]) -> None:
+    """Tell the service who is owed lessons, and when. Raises as `plant` does."""
+    async with aiohttp.ClientSession(url, headers=_HEADERS) as client, client.put("/v1/roster", json=roster) as answer:
+        assert answer.status == 200
+
+
+async def tell(url: str, lines: list[bytes]) -> None:
+    """Tell the service what was seen. Raises as `plant` does."""
+    seen = b"\n".join(lines)
+    async with aiohttp.ClientSession(url, headers=_HEADERS) as client, client.post(_DOOR, data=seen) as answer:
+        assert answer.status == 202
