@@ -8,8 +8,8 @@ from qos_monitor import clock
 RUSH_PER_S: float = 500.0
 """From so many webhooks a second on, reading rests as long as it worked: more than a large school sends."""
 
-FLOOD_PER_S: float = 8_000.0
-"""From so many on, it rests ten times as long: one process cannot read what comes then anyway, only take it."""
+FLOOD_PER_S: float = 6_000.0
+"""Where so many come over work and rest, it goes on resting: one process cannot read all that anyway, only take it."""
 
 REST, REST_IN_FLOOD = 1.0, 10.0
 """So many times as long as the last run took."""
@@ -18,13 +18,13 @@ REST_S_MAX: float = 1.0
 """However many come: what was received is read in the end, and judging waits for it."""
 
 
-def rest_s(rows: int, elapsed_s: float, worked_s: float) -> float:
-    """Say how long to rest after ``worked_s`` of work, when so many rows came in the ``elapsed_s`` since it began."""
+def rest_s(rows: int, elapsed_s: float, worked_s: float, rested_s: float = 0.0) -> float:
+    """Say how long to rest (on) after ``worked_s`` of work, when so many rows came in ``elapsed_s``, since it began."""
     per_s = rows / elapsed_s if elapsed_s > 0 else 0.0
-    if per_s < RUSH_PER_S:
+    if per_s < (FLOOD_PER_S if rested_s else RUSH_PER_S):
         return 0.0
-    times = REST if per_s < FLOOD_PER_S else REST_IN_FLOOD
-    return min(times * worked_s, REST_S_MAX)
+    times = REST_IN_FLOOD if rested_s else REST
+    return max(min(times * worked_s, REST_S_MAX) - rested_s, 0.0)
 
 
 class GivingWay:
@@ -38,9 +38,12 @@ class GivingWay:
     async def begin(self) -> None:
         """Rest where that is due, then begin a run."""
         worked_s = self._ended_s - self._began_s
-        pause_s = rest_s(self._rows() - self._rows_before, clock.stopwatch_s() - self._began_s, worked_s)
-        if pause_s:
+        rested_s = 0.0
+        while pause_s := rest_s(
+            self._rows() - self._rows_before, clock.stopwatch_s() - self._began_s, worked_s, rested_s
+        ):
             await asyncio.sleep(pause_s)
+            rested_s += pause_s
         self._rows_before, self._began_s = self._rows(), clock.stopwatch_s()
         self._ended_s = self._began_s
 
