@@ -102,6 +102,7 @@ bench: install servers
 	$(BIN)/pip install --quiet --no-input --disable-pip-version-check $$wanted
 	echo "== reading"
 	$(BIN)/python tests/bench/parse_speed.py $(call KEPT,reading)
+	$(BIN)/python tests/bench/read_through.py $(call KEPT,read-through)
 	echo "== intake"
 	$(BIN)/python tests/bench/ingest.py $(call KEPT,ingest)
 	echo "== judging and refolding"
