@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Pool, Table, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
@@ -52,7 +52,7 @@ TROUBLE: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, CommandError, 
 IDLE_S_MAX: int = 10
 """A transaction in which PostgreSQL hears nothing of us for so long is undone: we were stopped, or are cut off, and
 others wait for what it holds."""
-ANSWER_S_MAX: int = 60
+ANSWER_S_MAX: int = 30
 """So long we wait for PostgreSQL's answer to one statement; migrations take the time they take."""
 _LINE: Mapping[str, int] = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15_000}
 """After 15 s without a sign of PostgreSQL's machine its connection is over (tcp(7); seconds, a count, milliseconds)."""
@@ -107,7 +107,14 @@ def _server(url: URL) -> AsyncEngine:
     except ModuleNotFoundError:
         raise SettingsError(["QOS_DATABASE_URL: PostgreSQL needs `pip install qos-monitor[postgresql]`"]) from None
     event.listen(engine.sync_engine, "connect", _watch_line)
+    event.listen(engine.sync_engine, "handle_error", _give_up_line)
     return engine
+
+
+def _give_up_line(context: ExceptionContext) -> None:
+    """Where one connection is silent, use no other of its time either: each would be waited for, one by one."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
 
 
 def _watch_line(connection: DBAPIConnection, _record: object) -> None:

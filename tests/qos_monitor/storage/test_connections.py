@@ -5,7 +5,8 @@ import socket
 
 import pytest
 from postgresql_server import Server
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import cursors
@@ -49,3 +50,26 @@ async def test_a_network_that_swallows_what_is_said_is_found_out_by_the_kernel(p
     assert is_kept_alive
     assert options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] * options["TCP_KEEPCNT"] == 15
     assert options["TCP_USER_TIMEOUT"] == 15_000
+
+
+async def test_where_one_connection_is_silent_none_of_its_time_is_used_again(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "ANSWER_S_MAX", 0.5)
+    engine = storage.create(postgresql.url)
+    try:
+        async with engine.connect() as one, engine.connect() as other:
+            before = {await _pid(one), await _pid(other)}
+
+        with pytest.raises(TimeoutError):
+            async with engine.connect() as silent:
+                await silent.execute(text("SELECT pg_sleep(30)"))
+
+        async with engine.connect() as one, engine.connect() as other:
+            assert before.isdisjoint({await _pid(one), await _pid(other)})
+    finally:
+        await engine.dispose()
+
+
+async def _pid(conn: AsyncConnection) -> int:
+    return int((await conn.execute(text("SELECT pg_backend_pid()"))).scalar_one())
