@@ -8,7 +8,7 @@ from judging_parts import POLICY
 from rules_school import on_weekdays
 from seeded_run import Stage, stage
 from seeded_school import PROVIDERS, Words
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, func, select, update
 
 from qos_monitor import replaying
 from qos_monitor.judging import Terms
@@ -89,6 +89,16 @@ def test_a_row_that_was_tampered_with_is_found(
 
     assert not found.is_same
     assert [one.what for one in found.tables if one.different] == [table.name]
+
+
+def test_when_to_look_again_is_no_difference_for_an_outage_that_did_not_change_is_not_written_again_for_it(
+    played: Stage,
+) -> None:
+    change(played, outages, {"body": func.replace(outages.c.body, '"look_again_at":"2026', '"look_again_at":"2025')})
+
+    found = replayed(played)
+
+    assert found.is_same, told(found, is_verbose=True)
 
 
 def test_observations_whose_delivery_is_no_longer_kept_are_taken_as_they_are(played: Stage) -> None:
