@@ -1,7 +1,7 @@
 """A learner's verdicts fold into outages and cases; what changed is handed to filing with its evidence."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -138,7 +138,7 @@ def _folded(kept: KeptLife, policy: Policy, is_working_day: WorkingDay, now: Ins
     moments = [outage.look_again_at for outage in found if outage.look_again_at is not None]
     moments += [*kept.checks_later, *(check.at + firm for check in kept.life.checks)]
     next_at = min((moment for moment in moments if moment > now), default=None)
-    return Folded(kept, found, owed, next_at, _sha256(found, owed))
+    return Folded(kept, found, owed, next_at, _sha256(found, owed, kept.life.domains()))
 
 
 async def store(conn: AsyncConnection, folded: Folded, now: Instant, file: Settle) -> None:
@@ -152,10 +152,11 @@ async def store(conn: AsyncConnection, folded: Folded, now: Instant, file: Settl
     await file(conn, learner_id, folded.cases, folded.outages, dossier, now)
 
 
-def _sha256(found: Sequence[Outage], owed: Sequence[Case]) -> str:
+def _sha256(found: Sequence[Outage], owed: Sequence[Case], domains: Collection[str]) -> str:
     undated = [replace(case, filed_at=0, due_target=None, due_limit=None).as_json() for case in owed]
     still = [outage.as_json() | {"look_again_at": None} for outage in found]
-    return hashlib.sha256(canonical([undated, still]).encode()).hexdigest()
+    goes_by = sorted(domains) if found else []  # stored with each outage, to find it when one of their windows changes
+    return hashlib.sha256(canonical([undated, still, goes_by]).encode()).hexdigest()
 
 
 def _row(outage: Outage, folded: Folded) -> dict[str, object]:

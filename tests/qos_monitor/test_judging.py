@@ -187,6 +187,20 @@ async def test_judging_again_what_did_not_change_writes_nothing_and_files_nothin
     assert (count, filed.times) == (2, times)
 
 
+async def test_an_outage_that_did_not_change_is_kept_with_every_domain_that_it_goes_by_now(engine: AsyncEngine) -> None:
+    doubtful = lesson("wed", "Wed 19:00", provider="zoom")
+    await enrol(engine, school([MONDAY, doubtful]))
+    await tell(engine, [*kept_out(MONDAY), seen("attempted", doubtful.starts_at, doubtful, source="zoom")], FIRM)
+    filed = Filed()
+    await drain(engine, doubtful.starts_at, filed)
+
+    await drain(engine, doubtful.ends_at + 15 * MINUTE, filed)
+
+    async with storage.reading(engine) as conn:
+        rows = (await conn.execute(select(outages.c.answer, outages.c.domains))).all()
+    assert [tuple(row) for row in rows] == [("not_yet", "|provider:agora|provider:zoom|")]
+
+
 async def test_a_window_whose_worker_died_is_judged_five_minutes_later(engine: AsyncEngine) -> None:
     filed = Filed()
     await enrol(engine, OWED)
