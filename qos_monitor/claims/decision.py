@@ -69,9 +69,9 @@ def read_decision(value: object) -> Decision:
 
 
 def _said(fields: Fields, key: str) -> str:
-    """Read what a person has to say, without the blanks around it."""
+    """Read what a person has to say, without the blanks around it; signs without width say as little as blanks."""
     text = fields.text(key)
-    if text and not text.strip():
+    if text and not any(sign.isprintable() and not sign.isspace() for sign in text):
         fields.note(key, "must not be blank")
     return text.strip()
 

@@ -206,6 +206,7 @@ GOOD = {"decision": "withdraw", "actor": "Li Wei", "reason": "The server's log s
         ({"evidence": {"grade": "A", "reference": "\0"}}, "evidence.reference: must have at most 2000"),
         ({"evidence": {"grade": "A", "reference": "x"}, "reason": ""}, "reason: must be a text that is not empty"),
         ({"evidence": {"grade": "A", "reference": "x"}, "reason": " \t\n"}, "reason: must not be blank"),
+        ({"evidence": {"grade": "A", "reference": "x"}, "reason": "\u200b\u2060"}, "reason: must not be blank"),
         ({"evidence": {"grade": "A", "reference": "x"}, "actor": "  "}, "actor: must not be blank"),
         ({"evidence": {"grade": "A", "reference": " "}}, "evidence.reference: must not be blank"),
         ({"evidence": {"grade": "A", "reference": "x"}, "actor": " relay "}, "actor: must be a person's name"),
