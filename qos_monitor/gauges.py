@@ -23,7 +23,8 @@ from rules.policy import Policy
 from rules.span import SECOND, Instant
 
 _REST_S = 1.0  # at most one read in so many seconds
-_REST_FACTOR = 20  # and never more than a twentieth of the time spent reading
+_REST_FACTOR = 20  # and never more than a twentieth of the time spent reading,
+_REST_S_MAX = 300.0  # but for a reading so slow that what it gave would be too old to be shown
 PATIENCE_S: float = 0.05
 """A scrape waits so long for a reading under way; then it gets the last one, with its age."""
 _LEAP_S = 60.0  # a clock that moved so much more than time passed was set: what was read is of another time
@@ -109,6 +110,7 @@ class Gauges(Collector):
         for task in done:
             task.result()
         if not done:
+            self._reading.remove_done_callback(_tell_trouble)  # others may have waited too long for it: told once
             self._reading.add_done_callback(_tell_trouble)
 
     async def stop(self) -> None:
@@ -123,7 +125,7 @@ class Gauges(Collector):
             samples = await self._everything(conn, now)
         self._read_at_s = clock.stopwatch_s()
         took_s = self._read_at_s - started
-        self._rest = _Rest(started + max(_REST_S, took_s * _REST_FACTOR), started, now)
+        self._rest = _Rest(started + max(_REST_S, min(took_s * _REST_FACTOR, _REST_S_MAX)), started, now)
         self._samples = samples | {standing.READING_SECONDS: alone(took_s)}
 
     async def _everything(self, conn: AsyncConnection, now: Instant) -> Samples:

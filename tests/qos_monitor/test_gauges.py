@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import CollectorRegistry
 from service_parts import MONDAY, row
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qos_monitor import clock
 from qos_monitor.claims.breaker import BreakerLimits
 from qos_monitor.gauges import Gauges, Watched
 from qos_monitor.storage import engine as storage
 from qos_monitor.storage.tables import cases, claims, deliveries, outages, windows
+from qos_monitor.web.health import STALE_AFTER_S
 from rules.span import HOUR, SECOND
 
 
@@ -189,20 +191,40 @@ async def test_a_scrape_does_not_wait_for_a_long_reading_but_gets_the_last_one(e
     await gauges.stop()
 
 
-async def test_a_reading_that_fails_when_nobody_waits_any_more_is_told_in_the_log(
+async def test_a_reading_that_fails_when_nobody_waits_any_more_is_told_in_the_log_once(
     embedded: AsyncEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with storage.writing(embedded) as conn:
         await conn.execute(text("DROP TABLE tallies"))
     gauges = Gauges(embedded, dict)
 
-    await gauges.refresh(MONDAY, patience_s=0)
+    await asyncio.gather(*(gauges.refresh(MONDAY, patience_s=0) for _ in range(3)))
     for _ in range(1_000):
         if caplog.records:
             break
         await asyncio.sleep(0.01)
 
     assert [record.message for record in caplog.records] == ["database_silent"]
+
+
+async def test_however_slow_a_reading_was_what_is_shown_is_not_left_to_grow_old(
+    embedded: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = [1_000.0]
+    monkeypatch.setattr(clock, "stopwatch_s", lambda: passed_s[0])
+    gauges = Gauges(embedded, dict)
+
+    def pass_slowly(*_: object) -> None:
+        passed_s[0] += 5
+
+    event.listen(embedded.sync_engine, "before_cursor_execute", pass_slowly)
+    await gauges.refresh(MONDAY)
+    event.remove(embedded.sync_engine, "before_cursor_execute", pass_slowly)
+    passed_s[0] += STALE_AFTER_S / 2
+    await gauges.refresh(MONDAY + int((passed_s[0] - 1_000) * SECOND))
+
+    assert passed_s[0] > 1_000 + STALE_AFTER_S / 2 + 100
+    assert gauges.age_s() == 0
 
 
 async def test_a_clock_that_was_set_forward_ends_the_rest_between_two_readings(
