@@ -77,7 +77,8 @@ class Health:
             return refused("from: process or database is wanted", 400)
         body = b"" if wanted == DATABASE else generate_latest(self._telemetry.registry)
         if wanted != PROCESS:
-            await self._answers(self._gauges.refresh(self._clock.now(), PATIENCE_S))
+            is_fresh = self._gauges.age_s() <= STALE_AFTER_S  # else nobody asked for long, or nobody could answer
+            await self._answers(self._gauges.refresh(self._clock.now(), PATIENCE_S if is_fresh else None))
             if wanted == DATABASE and self._gauges.age_s() > STALE_AFTER_S:
                 return refused("the database could not be read for too long; the log says why", 503)
             body += generate_latest(self._standing)

@@ -102,6 +102,20 @@ async def test_gauges_of_a_database_that_is_silent_are_shown_for_ten_minutes_and
     assert [answer.status for answer in answers] == [status, 200]
 
 
+async def test_who_asks_first_for_long_waits_for_a_reading_however_little_patience_others_have(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed_s = [1_000.0]
+    monkeypatch.setattr(clock, "stopwatch_s", lambda: passed_s[0])
+    monkeypatch.setattr("qos_monitor.web.health.PATIENCE_S", 0.0)
+    health = Health(Telemetry([]), Gauges(engine, dict), SetClock(), {})
+    passed_s[0] += STALE_AFTER_S + 1
+
+    answer = await health.metrics(make_mocked_request("GET", "/metrics?from=database"))
+
+    assert answer.status == 200
+
+
 async def test_many_who_ask_at_once_are_answered_from_one_reading(engine: AsyncEngine) -> None:
     answers = await asyncio.gather(*(ready(engine) for _ in range(5)))
 
