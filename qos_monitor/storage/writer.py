@@ -158,7 +158,8 @@ class Writer:
         try:
             await self._write([row for row, _, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever the driver raises, those who wait must be told
-            await self._release()  # a fresh connection is cheap, and this one may be the fault
+            # A fresh connection is cheap, and this one may be the fault; one that is silent serves nobody else either.
+            await self._release(is_silent=isinstance(error, TimeoutError))
             if _is_trouble(error):
                 self._failed_at_s = clock.stopwatch_s()
                 logs.failure("write_failed", error, rows=len(batch))
@@ -180,11 +181,13 @@ class Writer:
         async with turn(self._engine):
             await self._insert.run(self._raw, rows)
 
-    async def _release(self) -> None:
+    async def _release(self, *, is_silent: bool = False) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
         with contextlib.suppress(Exception):  # it is given up either way
+            if is_silent:
+                await connection.invalidate()
             await connection.close()
 
 

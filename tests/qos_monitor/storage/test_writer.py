@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from postgresql_server import Server
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.errors import Overloaded, RowRefused, Stopping, StorageTrouble
@@ -182,3 +183,26 @@ async def _each_key_once(folder: Path, ids: list[tuple[int, str]]) -> None:
         )
         assert {(minute, name): count for minute, name, count in found} == dict.fromkeys(ids, 1)
     await engine.dispose()
+
+
+async def test_a_connection_on_which_no_answer_came_is_used_by_nobody_again(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qos_monitor.storage.writer._ANSWER_S_MAX", 0.2)
+    made: list[object] = []
+    async with postgresql.engine() as other:
+        engine = storage.create(postgresql.url)
+        event.listen(engine.sync_engine, "connect", lambda connection, _: made.append(connection))
+        writer = Writer(engine, deliveries, COLUMNS, wait_s_max=30.0)
+        writer.start()
+        await writer.put(row("one"))
+        async with storage.writing(other) as conn:
+            await conn.execute(text("LOCK TABLE deliveries"))
+            with pytest.raises(StorageTrouble, match="TimeoutError"):
+                await writer.put(row("two"))
+        monkeypatch.setattr("qos_monitor.storage.writer._ANSWER_S_MAX", 20.0)
+        await writer.put(row("two"))
+        await writer.stop()
+        await engine.dispose()
+
+        assert (await stored(other), len(made)) == (["one", "two"], 2)
