@@ -18,7 +18,7 @@ help:
 	echo "make e2e              real classes on a real Janus, with browsers and bad networks; as root, in three minutes"
 	echo "make e2e-setup        let apt-get install what make e2e needs; as root"
 	echo "make bench            what reading, storing, judging, filing, scraping and looking cost, side by side with what they stand on"
-	echo "make faults           kill, cut, fill and lie to the service under load, and count what was lost (nothing), in ten minutes"
+	echo "make faults           kill, cut, fill and lie to the service under load, and count what was lost (nothing), in half an hour"
 	echo "make fuzz             10 000 bodies gone wrong for every collector and every import, in a few minutes"
 	echo "make simulate         thousands of small schools with deaths at any step, SEEDS=5000 from FIRST=0 on"
 	echo "make dashboards       write grafana/dashboards, the tables in docs/, the heads of the runbooks"

@@ -234,8 +234,9 @@ class Lab:
     async def _until_none(self, statement: str) -> None:
         async with asyncio.timeout(_WELL_S_MAX):
             while True:
-                if not await self._rows(statement):
-                    return
+                with suppress(SQLAlchemyError, OSError):  # it is not back yet, and says nothing of its rows
+                    if not await self.database.rows(statement):
+                        return
                 await asyncio.sleep(0.1)
 
     async def outcome(self, fault: str, recovery_s: Sequence[float]) -> Outcome:
