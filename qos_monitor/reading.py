@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -185,15 +186,19 @@ def _recorded(sighting: Sighting, received_at: Instant) -> Sighting:
 
 _LENGTHS = {"source": 64, "id": 300, "class_id": 200, "participant_id": 200, "session": 300, "blames": 16}
 _INSTANT_MAX = 2**53
+_NUMBER_MAX = sys.float_info.max
 
 
 def is_storable(sighting: Sighting) -> bool:
-    """Say whether both databases take it: its texts are plain and not too long, its instants sane."""
+    """Say whether both databases take it: its texts are plain and not too long, its instants and numbers sane."""
     return unstorable(sighting) is None
 
 
 def unstorable(sighting: Sighting) -> str | None:
-    """Name the first key whose value not both databases take: too long, with NUL or half characters, or insane."""
+    """Name the first key whose value not both databases take: too long, with NUL or half characters, or insane.
+
+    A number that is none, or without end, has no JSON; a collector of somebody else's may give one all the same.
+    """
     seen = sighting.observation
     texts = [(name, getattr(seen, name), length) for name, length in _LENGTHS.items()]
     texts += [("thread", sighting.thread, 300), ("code", seen.code, 4096)]
@@ -201,6 +206,8 @@ def unstorable(sighting: Sighting) -> str | None:
     for name, text, length in texts:
         if not is_plain(text, length):
             return name
+    if not all(isinstance(value, int | float) and abs(value) <= _NUMBER_MAX for value in seen.metrics.values()):
+        return "metrics"
     instants = {"at": seen.at, "until": seen.until, "recorded_at": seen.recorded_at, "order": sighting.order}
     return next((name for name, at in instants.items() if abs(at or 0) > _INSTANT_MAX), None)
 

@@ -26,6 +26,8 @@ from rules.span import HOUR, MINUTE, SECOND, Instant
 
 COLLECTORS = {"agora": SpokenCollector()}
 NOW = MONDAY + 5 * HOUR
+STRANGE = (float("inf"), float("nan"), 10**400, "long")
+"""What is no number of which both databases could be told."""
 
 
 async def deliver(engine: AsyncEngine, *bodies: bytes, at: Instant = MONDAY, provider: str = "agora") -> None:
@@ -100,17 +102,20 @@ async def test_a_batch_is_cut_at_its_limit_and_the_rest_is_read_next(engine: Asy
 
 
 async def test_unreadable_bytes_and_a_bug_stop_nobody_behind_them(engine: AsyncEngine) -> None:
-    await deliver(engine, b"not json", said("e1", bug="u1"), said("e2", code="half \ud800"), said("e3"))
+    measured = [
+        said(f"e4{value}", kind="quality", until=MONDAY + MINUTE, metrics={"rtt_ms": value}) for value in STRANGE
+    ]
+    await deliver(engine, b"not json", said("e1", bug="u1"), said("e2", code="half \ud800"), *measured, said("e3"))
 
     report = await reading.read_batch(engine, COLLECTORS, NOW, 10)
 
     assert await states(engine) == [
         (UNREADABLE, "Unreadable: the body is not JSON"),
         (UNREADABLE, "KeyError"),
-        (UNREADABLE, "NotStorable"),
+        *[(UNREADABLE, "NotStorable")] * (1 + len(STRANGE)),
         (READ, None),
     ]
-    assert report.read == {("agora", "unreadable"): 3, ("agora", "read"): 1}
+    assert report.read == {("agora", "unreadable"): 3 + len(STRANGE), ("agora", "read"): 1}
     assert set(await rows(engine)) == {"e3"}
 
 
