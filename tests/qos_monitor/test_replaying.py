@@ -76,6 +76,7 @@ def test_a_school_that_was_played_with_deaths_is_found_again_without_a_differenc
         (verdicts, {"verdict": "UNKNOWN", "current": True}),
         (outages, {"answer": "review"}),
         (outages, {"body": "{}"}),
+        (outages, {"body": '"look_again_at":null, and no JSON'}),
         (outages, {"domains": "|somewhere:else|"}),
         (cases, None),
     ],
