@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+_KEPT_ALIVE_S = 15.0
+
 
 @dataclass
 class Wire:
@@ -15,7 +17,10 @@ class Wire:
     is_cut_after_next: bool = False
     """Pass on what the service says next, and then be cut: it may have been a COMMIT, whose answer nobody hears."""
     is_dead: bool = False
-    """Swallow what is said from now on; a connection on which something was never hears anything again."""
+    """Swallow what is said from now on; who said something on a connection never hears anything of it again.
+
+    Its other end is closed after a while, as PostgreSQL's kernel does where nobody answers its keep-alive.
+    """
     _server: asyncio.Server | None = None
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -60,8 +65,9 @@ class Wire:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        there = asyncio.create_task(self._pass(reader, far_writer, is_service=True))
-        back = asyncio.create_task(self._pass(far_reader, writer, is_service=False))
+        swallowed = asyncio.Event()
+        there = asyncio.create_task(self._pass(reader, far_writer, swallowed, is_service=True))
+        back = asyncio.create_task(self._pass(far_reader, writer, swallowed, is_service=False))
         await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
         for one in (writer, far_writer):
             one.transport.abort()
@@ -70,11 +76,14 @@ class Wire:
         back.cancel()
         await asyncio.gather(there, back, return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_service: bool) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, swallowed: asyncio.Event, *, is_service: bool
+    ) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65_536):
                 if self.is_dead:
-                    await self._ended.wait()
+                    swallowed.set()
+                    break
                 if is_service and self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 writer.write(data)
@@ -83,3 +92,9 @@ class Wire:
                     self.is_cut_after_next = False
                     await asyncio.sleep(0.002)  # it is there by now; its answer is not
                     await self.cut()
+        if swallowed.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), _KEPT_ALIVE_S)
+            if is_service:
+                writer.transport.abort()
+            await self._ended.wait()

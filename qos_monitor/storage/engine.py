@@ -54,8 +54,17 @@ IDLE_S_MAX: int = 10
 others wait for what it holds."""
 ANSWER_S_MAX: int = 30
 """So long we wait for PostgreSQL's answer to one statement; migrations take the time they take."""
+AWAY_S: int = 5
+"""So much later PostgreSQL ends it too: nobody waits for it any more, and our word to cancel it may be lost."""
 _LINE: Mapping[str, int] = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15_000}
-"""After 15 s without a sign of PostgreSQL's machine its connection is over (tcp(7); seconds, a count, milliseconds)."""
+"""After 15 s without a sign of PostgreSQL's machine a connection is over (tcp(7); seconds, a count, milliseconds)."""
+_LINE_AT_SERVER: Mapping[str, str] = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "15s",
+}
+"""And after as long without a sign of ours."""
 FLOOR = "schema floor"
 """The cursor that holds the oldest revision whose code may still work on these tables; none: every one."""
 
@@ -99,8 +108,12 @@ async def opened(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 def _server(url: URL) -> AsyncEngine:
-    name = f"qos-monitor {os.getpid()}"  # so that pg_stat_activity tells which process waits, or is waited for
-    session = {"application_name": name, "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s"}
+    session = {
+        "application_name": f"qos-monitor {os.getpid()}",  # in pg_stat_activity: who waits, or is waited for
+        "idle_in_transaction_session_timeout": f"{IDLE_S_MAX}s",
+        "statement_timeout": f"{round((ANSWER_S_MAX + AWAY_S) * 1000)}",
+        **_LINE_AT_SERVER,
+    }
     given = {"command_timeout": ANSWER_S_MAX, "server_settings": session}
     try:
         engine = create_async_engine(url, pool_size=10, pool_pre_ping=True, connect_args=given)

@@ -44,12 +44,21 @@ async def test_a_network_that_swallows_what_is_said_is_found_out_by_the_kernel(p
             name: line.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
             for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
         }
+        wanted = (
+            "tcp_keepalives_idle",
+            "tcp_keepalives_interval",
+            "tcp_keepalives_count",
+            "tcp_user_timeout",
+            "statement_timeout",
+        )
+        theirs = [(await conn.exec_driver_sql(f"SHOW {name}")).scalar_one() for name in wanted]
         is_kept_alive = line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     await engine.dispose()
 
     assert is_kept_alive
     assert options["TCP_KEEPIDLE"] + options["TCP_KEEPINTVL"] * options["TCP_KEEPCNT"] == 15
     assert options["TCP_USER_TIMEOUT"] == 15_000
+    assert theirs == ["5", "5", "2", "15000", "35s"]
 
 
 async def test_where_one_connection_is_silent_none_of_its_time_is_used_again(
