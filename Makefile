@@ -53,7 +53,7 @@ run: install
 
 test: lint servers
 	@echo "== tests"
-	$(BIN)/pytest -q -n 3
+	$(BIN)/pytest -q -n 3 --dist loadfile
 
 # What the tests run against, as Debian packages it; `make test` installs what is missing.
 SERVERS := postgresql prometheus prometheus-alertmanager chromium systemd
