@@ -72,7 +72,7 @@ class Service:
         self.policy = from_settings.served_policy(settings.policy_file)
         self.engine = storage.create(settings.database_url)
         self._front = from_settings.collectors_of(settings)
-        self._readers = from_settings.readers_of(settings)
+        self._readers = from_settings.readers_of(settings, self._front)
         self.telemetry = Telemetry(sorted(self._readers))
         self.telemetry.built(release.version(), self.policy.rule_version)
         self._writer = Writer(self.engine, deliveries, COLUMNS, settings.intake_queue_max)

@@ -52,13 +52,10 @@ def collectors_of(settings: Settings) -> dict[str, Collector]:
     return made
 
 
-def readers_of(settings: Settings) -> dict[str, Collector]:
-    """Make everything that reads a delivery: of providers, of the school itself, and of answers to what we asked.
-
-    Raises SettingsError as `collectors_of` does.
-    """
+def readers_of(settings: Settings, collectors: Mapping[str, Collector]) -> dict[str, Collector]:
+    """Name everything that reads a delivery: these collectors, and who reads the school's own and answers to us."""
     return {
-        **collectors_of(settings),
+        **collectors,
         observation_lines.PROVIDER: observation_lines.ObservationLines(),
         backend.PROVIDER: backend.Evidence(),
         **polling.readers(settings),

@@ -36,7 +36,7 @@ def _replay(options: argparse.Namespace) -> int:
 async def _replayed(given: Settings) -> Replay:
     now = clocks.from_setting(given.clock_file).now()
     terms = Terms(from_settings.served_policy(given.policy_file), is_working_day_in_china)
-    readers = from_settings.readers_of(given)
+    readers = from_settings.readers_of(given, from_settings.collectors_of(given))
     async with storage.opened(given.database_url) as engine:
         if missing := sorted(await replaying.unread(engine, readers)):
             words = "has deliveries, and no secret is set: any will do, for what is kept was believed when it came"

@@ -42,7 +42,7 @@ async def findings(
 
 
 def _looks(engine: AsyncEngine, settings: Settings, now: Instant) -> Sequence[tuple[str, _Look]]:
-    providers = set(from_settings.readers_of(settings))
+    providers = set(from_settings.readers_of(settings, from_settings.collectors_of(settings)))
     return (
         ("schema", ground.schema),
         ("size", lambda conn: ground.size(conn, engine, settings.database_bytes_max)),

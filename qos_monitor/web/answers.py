@@ -56,11 +56,6 @@ def or_come_again(handler: Handler) -> Handler:
     return answer
 
 
-def is_dry_run(request: web.Request) -> bool:
-    """Say whether only to tell what would change: ``?dry_run=1``."""
-    return request.query.get("dry_run", "0") not in {"", "0", "false"}
-
-
 def encoded(request: web.Request) -> web.Response | None:
     """Answer 415 to a compressed body: bytes are kept as they come, and a small one may be huge inside."""
     if request.headers.get("Content-Encoding", "identity").lower() in {"", "identity"}:

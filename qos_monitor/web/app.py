@@ -12,10 +12,6 @@ from qos_monitor.web import headers
 Door: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-ANY_ID = "{id:[^/]+}"
-"""In a path, an id that a school chose: unless told so, aiohttp finds none with braces, which some systems write."""
-
-
 class Handlers(Protocol):
     """A group of handlers that knows its own routes."""
 

@@ -17,8 +17,8 @@ from qos_monitor.claims.signing import TOLERANCE_S, NotBelieved, believe
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
-from qos_monitor.web.app import ANY_ID
 from qos_monitor.web.gate import Gate, by_api
+from qos_monitor.web.paths import ANY_ID
 from rules.document import Invalid
 from rules.policy import Policy
 

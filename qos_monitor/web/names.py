@@ -1,18 +1,16 @@
 """``PUT /v1/identities`` and ``GET /v1/unmapped``: whose a provider's name is, and which names are nobody's yet."""
 
-import asyncio
-
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qos_monitor import documents, identities, unmapped
+from qos_monitor import identities, unmapped
 from qos_monitor.access.scopes import Scope
 from qos_monitor.clock import Clock
-from qos_monitor.identities import Identity
 from qos_monitor.storage.engine import reading
 from qos_monitor.web import answers
-from qos_monitor.web.gate import Gate, by_api
-from rules.document import Invalid, Problem
+from qos_monitor.web.gate import Gate
+from qos_monitor.web.imports import ImportDoor
+from rules.document import Problem
 from rules.span import HOUR
 
 HOURS: str = "24"
@@ -33,21 +31,9 @@ class NamesDoor:
 
     async def put(self, request: web.Request) -> web.Response:
         """Put identities in force, and answer what that changed; ``?dry_run=1`` answers what it would."""
-        caller = await self._gate.admit(request, Scope.ROSTER)
-        if isinstance(caller, web.Response):
-            return caller
-        if denial := answers.encoded(request):
-            return denial
-        is_dry = answers.is_dry_run(request)
-        body = await request.read()
-        try:
-            given = await asyncio.to_thread(_read, body)
-        except documents.NotJson as wrong:
-            return answers.wrong(wrong.problems, 400)
-        except Invalid as wrong:
-            return answers.wrong(wrong.problems)
-        planned = await identities.imported(self._engine, given, self._clock, by_api(caller), is_dry=is_dry)
-        return answers.as_json({"dry_run": is_dry, **planned.as_json()})
+        return await ImportDoor(self._engine, self._clock, self._gate).put(
+            request, identities.read, identities.imported
+        )
 
     async def show(self, request: web.Request) -> web.Response:
         """List what was seen in the last ``?hours=24`` and is nobody's; ``&provider=`` for one provider alone."""
@@ -61,7 +47,3 @@ class NamesDoor:
         async with reading(self._engine) as conn:
             found = await unmapped.listed(conn, since, request.query.get("provider") or None)
         return answers.as_json({"unmapped": [one.as_json() for one in found]})
-
-
-def _read(body: bytes) -> list[Identity]:
-    return identities.read(documents.decoded(body))

@@ -17,12 +17,12 @@ from qos_monitor.claims.lifecycle import CaseState, IllegalMove
 from qos_monitor.clock import Clock
 from qos_monitor.storage.engine import reading, writing
 from qos_monitor.web import answers
-from qos_monitor.web.app import ANY_ID
 from qos_monitor.web.cases import decided
 from qos_monitor.web.console import overview
 from qos_monitor.web.console.keeper import COOKIE, NAME_MAX, Keeper, Visitor
 from qos_monitor.web.console.paper import Paper
 from qos_monitor.web.gate import Gate
+from qos_monitor.web.paths import ANY_ID
 from rules.document import Invalid
 from rules.policy import Policy
 

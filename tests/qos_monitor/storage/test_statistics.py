@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qos_monitor.storage import engine as storage
+from qos_monitor.storage import statistics
 from qos_monitor.storage.statistics import GROWN_ROWS, follow
 from qos_monitor.storage.tables import observations
 
@@ -35,15 +36,15 @@ async def unknown(postgresql: Server) -> AsyncIterator[AsyncEngine]:
     await conn.close()
 
 
-async def grow(engine: AsyncEngine, count: int) -> None:
-    rows = [row(observations, source="agora", id=f"n{number}") for number in range(count)]
+async def grow(engine: AsyncEngine, count: int, first: int = 0) -> None:
+    rows = [row(observations, source="agora", id=f"n{number}") for number in range(first, first + count)]
     async with storage.writing(engine) as conn:
         await conn.execute(observations.insert(), rows)
 
 
-async def followed(engine: AsyncEngine) -> int:
+async def followed(engine: AsyncEngine, within_s: float = 30) -> int:
     """Wait until PostgreSQL counted what was written, which takes it a second, and have it looked at."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(within_s):
         while True:
             if done := await follow(engine):
                 return done
@@ -64,6 +65,19 @@ async def test_a_table_that_grew_is_looked_at_once(unknown: AsyncEngine) -> None
 
     assert await known(unknown) == -1
     assert await follow(unknown) == 0
+
+
+async def test_a_large_table_is_left_to_autovacuum(unknown: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    await grow(unknown, 3 * GROWN_ROWS)
+    assert await followed(unknown) == 1
+    await grow(unknown, 9 * GROWN_ROWS, first=3 * GROWN_ROWS)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statistics, "LARGE_BYTES", 1)
+        with pytest.raises(TimeoutError):
+            await followed(unknown, within_s=3)
+
+    assert await followed(unknown) == 1
 
 
 async def test_sqlite_goes_by_its_indexes_and_is_asked_nothing(tmp_path: Path) -> None:
